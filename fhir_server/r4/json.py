@@ -1,0 +1,37 @@
+"""JSON in and out, with decimals kept digit by digit: `72.50` stays `72.50`.
+
+The one place that names the JSON library. https://hl7.org/fhir/R4/json.html#decimal
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from fhir_server.r4.outcome import FhirError, Problem
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def decode(body: bytes) -> Any:
+    """Parse; numbers with a point or an exponent become Decimal. Raises Problem.NOT_JSON with the position."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FhirError(Problem.NOT_JSON, f"The body is not JSON: {error}") from None
+
+
+def encode(value: Any) -> bytes:
+    """Compact UTF-8, members in the order that they have."""
+    return _ENCODER.encode(value)
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Parse and insist on an object, which is what every resource is."""
+    found = decode(body)
+    if not isinstance(found, dict):
+        raise FhirError(Problem.NOT_JSON, f"A resource is a JSON object; this is a {type(found).__name__}.")
+    return found
