@@ -1,0 +1,154 @@
+"""decide: the one place that says what an actor may do for a purpose, and the Access that carries the answer.
+
+Access = role & scopes (& compartment). It is a condition inside the SQL, and can explain itself. Where no rule speaks it is FALSE.
+https://hl7.org/fhir/R4/security.html#authorization
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import InitVar, dataclass, field
+
+from fhir_server.access.actor import Actor, Role
+from fhir_server.access.compartment import codes, own_record, type_column
+from fhir_server.access.policy import EVERY, LETTER, OPEN, OPERATIONS, RULES, Rule
+from fhir_server.access.purpose import Purpose
+from fhir_server.access.scopes import Scope
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.sql import FALSE, TRUE, Fragment, all_of, any_of
+
+CompileQuery = Callable[[str, str, str], Fragment]
+"""(resource type, search query such as `category=laboratory`, alias) -> condition on that row; FhirError where it cannot."""
+
+_ALIAS = re.compile(r"[a-z_][a-z0-9_]*")
+_MAKER = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What `actor` may do for `purpose`. `scopes` are those that count; without any, every answer is no."""
+
+    actor: Actor
+    purpose: Purpose
+    scopes: tuple[Scope, ...]
+    reasons: tuple[str, ...]
+    compile_query: CompileQuery | None = field(compare=False, repr=False)
+    maker: InitVar[object]
+
+    def __post_init__(self, maker: object) -> None:
+        if maker is not _MAKER:
+            raise TypeError("An Access comes from decide() only.")
+
+    @property
+    def reason(self) -> str:
+        """The rules behind it, in one line."""
+        return "; ".join(self.reasons)
+
+    def on(self, alias: str, interaction: str = "read") -> Fragment:
+        """The condition on rows of `resource` under this alias; for reading also those that may only be searched."""
+        return self._condition(alias, f"{alias}.type", interaction)
+
+    def on_history(self, alias: str) -> Fragment:
+        """The same for reading rows of `history`, whose type stands in the rid."""
+        return self._condition(alias, type_column(alias), "read")
+
+    def permits(self, interaction: str, resource_type: str = "") -> bool:
+        """Whether the interaction or `$operation` is open to the actor at all; an empty type means any type."""
+        if interaction in OPEN:
+            return True
+        if interaction.startswith("$"):
+            return self._operates(interaction, resource_type)
+        letter = LETTER.get(interaction)
+        return letter is not None and self._grants(letter, resource_type)
+
+    def require(self, interaction: str, resource_type: str = "") -> None:
+        """Raises Problem.FORBIDDEN where `permits` says no."""
+        if not self.permits(interaction, resource_type):
+            asked = f"{interaction} of {resource_type}" if resource_type else interaction
+            raise FhirError(Problem.FORBIDDEN, f"Not permitted: {asked}. Access: {self.reason}.")
+
+    def _operates(self, operation: str, resource_type: str) -> bool:
+        roles, letter = OPERATIONS.get(operation, (frozenset({Role.SYSTEM}), "r"))
+        if self.actor.role not in roles or not self.scopes:
+            return False
+        return not letter or self._grants(letter, resource_type)
+
+    def _grants(self, letter: str, resource_type: str) -> bool:
+        allowed = RULES[self.actor.role].types(letter)
+        if resource_type and resource_type not in allowed:
+            return False
+        return any(scope.grants(letter, resource_type) for scope in self.scopes) and bool(allowed)
+
+    def _condition(self, alias: str, kind: str, interaction: str) -> Fragment:
+        if not _ALIAS.fullmatch(alias):
+            raise ValueError("An alias is a plain SQL name.")
+        letter = LETTER[interaction]
+        letters = "rs" if letter in "rs" else letter
+        counted = [s for s in self.scopes if any(s.grants(x, "") for x in letters)]
+        granted = _either([self._scope(s, alias, kind) for s in counted])
+        found = all_of(p for p in (self._role(alias, kind, letter), granted) if p.text != TRUE.text)
+        return (
+            Fragment(found.text, found.values, self.reason) if counted else Fragment("FALSE", (), self.reason)
+        )
+
+    def _role(self, alias: str, kind: str, letter: str) -> Fragment:
+        if self.actor.role is Role.PATIENT:
+            return own_record(alias, self.actor.patient or "", kind)
+        return _of_types(kind, RULES[self.actor.role].types(letter))
+
+    def _scope(self, scope: Scope, alias: str, kind: str) -> Fragment:
+        parts = [] if scope.type == "*" else [Fragment(f"{kind} = ANY(%s)", (codes([scope.type]),))]
+        if scope.context == "patient" and self.actor.role is not Role.PATIENT:
+            parts.append(own_record(alias, self.actor.patient or "", kind))
+        if scope.query:
+            parts.append(self._restriction(scope, alias))
+        return all_of(parts)
+
+    def _restriction(self, scope: Scope, alias: str) -> Fragment:
+        if scope.type == "*" or self.compile_query is None:
+            return FALSE
+        try:
+            return self.compile_query(scope.type, scope.query, alias)
+        except FhirError:
+            return FALSE
+
+
+def decide(actor: Actor, purpose: Purpose, compile_query: CompileQuery | None = None) -> Access:
+    """What the actor may do for the purpose. Without `compile_query` a scope with a restriction grants nothing."""
+    rule = RULES[actor.role]
+    refused = _refusal(actor, purpose, rule)
+    scopes = () if refused else tuple(s for s in actor.scopes if _counts(s, actor, rule))
+    stated = [f"scope {scope}" for scope in scopes] or ["no scope that counts"]
+    reasons = (refused,) if refused else (_role_reason(actor), f"purpose {purpose}", *stated)
+    return Access(actor, purpose, scopes, reasons, compile_query, _MAKER)
+
+
+def _refusal(actor: Actor, purpose: Purpose, rule: Rule) -> str:
+    if purpose not in rule.purposes:
+        return f"purpose {purpose} is not one of role {actor.role}"
+    if actor.role is Role.PATIENT and not actor.patient:
+        return "role patient without a patient in context"
+    return ""
+
+
+def _counts(scope: Scope, actor: Actor, rule: Rule) -> bool:
+    return scope.context in rule.contexts and (scope.context != "patient" or bool(actor.patient))
+
+
+def _role_reason(actor: Actor) -> str:
+    return (
+        f"role patient: compartment of Patient/{actor.patient}"
+        if actor.role is Role.PATIENT
+        else f"role {actor.role}"
+    )
+
+
+def _of_types(kind: str, types: frozenset[str]) -> Fragment:
+    if types == EVERY:
+        return TRUE
+    return Fragment(f"{kind} = ANY(%s)", (codes(types),))
+
+
+def _either(parts: list[Fragment]) -> Fragment:
+    return TRUE if any(part.text == TRUE.text for part in parts) else any_of(parts)
