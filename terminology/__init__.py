@@ -1,0 +1,10 @@
+"""What codes mean. This package knows nothing of servers or patients.
+
+coding.py        Coding, the system URLs, helpers over CodeableConcept
+ucum.py          units: parse, canonical form, conversion; analytes.py: mass <-> moles by analyte
+lay.py           plain words for codes: describe, reference_range, find_term, drug_classes
+  lay_entry.py   LayEntry and its parts           lay_data.py    data/lay/*.json, read once
+  lay_search.py  a question's words -> entries    drugs.py       medication -> ingredients -> classes
+safety.py        interactions, allergy groups, monitoring rules, schedules, pregnancy concerns
+data/            the facts themselves, each with source and review date; SOURCES.md: licences
+"""
