@@ -87,9 +87,12 @@ class DrugFacts:
     pregnancy: PregnancyConcern | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayEntry:
-    """One concept in plain words. `id` is stable and unique: `lab/hemoglobin-a1c`."""
+    """One concept in plain words. `id` is stable and unique: `lab/hemoglobin-a1c`.
+
+    Entries are read once, so an entry equals only itself and can stand in sets.
+    """
 
     id: str
     kind: Kind
