@@ -51,6 +51,19 @@ DISPLAY: dict[Purpose, str] = {
     Purpose.FAMRQT: "family requested",
 }
 
+BROADER: dict[Purpose, Purpose] = {
+    Purpose.ETREAT: Purpose.TREAT,
+    Purpose.BTG: Purpose.ETREAT,
+    Purpose.COC: Purpose.TREAT,
+    Purpose.CAREMGT: Purpose.HOPERAT,
+    Purpose.PATADMIN: Purpose.HOPERAT,
+    Purpose.HSYSADMIN: Purpose.HOPERAT,
+    Purpose.FAMRQT: Purpose.PATRQT,
+}
+"""The next broader purpose in the code system's hierarchy; the others stand below its root."""
+
+ROOT = "PurposeOfUse"
+
 _USUAL: dict[Role, Purpose] = {
     Role.SYSTEM: Purpose.HSYSADMIN,
     Role.CLINICIAN: Purpose.TREAT,
@@ -62,3 +75,9 @@ _USUAL: dict[Role, Purpose] = {
 def usual_purpose(role: Role) -> Purpose:
     """The purpose of a request that states none."""
     return _USUAL[role]
+
+
+def and_broader(purpose: Purpose) -> tuple[str, ...]:
+    """The purpose's code and those that include it, up to the root: who permits TREAT permits ETREAT."""
+    broader = BROADER.get(purpose)
+    return (purpose.value, *(and_broader(broader) if broader else (ROOT,)))
