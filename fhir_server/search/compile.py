@@ -1,0 +1,300 @@
+"""Condition -> SQL: each condition becomes a Fragment over the rid of the resource that it is about.
+
+Chains and `_has` pass through the Access as well: what may not be read cannot be felt through a chain either.
+https://hl7.org/fhir/R4/search.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import count
+from typing import Any, Protocol
+
+from fhir_server.r4.definitions import TYPE_CODE
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.search.parameters import Parameter, type_range
+from fhir_server.search.query import (
+    AllOf,
+    AnyOf,
+    Chain,
+    Condition,
+    Has,
+    Ids,
+    InCompartment,
+    InList,
+    Match,
+    Missing,
+    Near,
+    Not,
+    Text,
+    Types,
+    Updated,
+)
+from fhir_server.search.types import composite, date, number, quantity, reference, string, token, uri
+from fhir_server.search.types.asked import Asked, unescape
+from fhir_server.sql import Fragment, all_of, any_of
+
+Where = Callable[[Asked], Fragment]
+WHERE: dict[str, Where] = {
+    "token": token.where,
+    "string": string.where,
+    "date": date.where,
+    "number": number.where,
+    "quantity": quantity.where,
+    "reference": reference.where,
+    "uri": uri.where,
+}
+CodesOf = Callable[[str, str, str], list[tuple[str, str]]]
+"""(modifier, system or value set, code) -> the (system, code) pairs that it stands for."""
+
+
+class Readable(Protocol):
+    """What an Access offers here: the condition under which a row of `resource` may be read."""
+
+    def on(self, alias: str) -> Fragment: ...
+
+
+def no_codes(modifier: str, system: str, code: str) -> list[tuple[str, str]]:
+    """Where no terminology is at hand."""
+    raise FhirError(Problem.NOT_SUPPORTED, f":{modifier} needs the terminology service.")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a condition stands: the SQL of its rid, the alias of its resource row (or nothing), and its types."""
+
+    rid: str
+    row: str = ""
+    types: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Compiles the conditions of one statement; aliases are numbered so that they never meet."""
+
+    access: Readable
+    now: datetime
+    base: str = ""
+    codes_of: CodesOf = no_codes
+    numbers: count[int] = field(default_factory=lambda: count(1))
+
+    def compile(self, condition: Condition, place: Place) -> Fragment:
+        """The SQL condition."""
+        return _COMPILE[type(condition)](self, condition, place)
+
+    def alias(self, letter: str) -> str:
+        """A name that no other part of the statement has."""
+        return f"{letter}{next(self.numbers)}"
+
+    def is_open(self) -> bool:
+        """Whether the Access lets everything through, so that index rows alone can answer."""
+        return self.access.on("r").text == "TRUE"
+
+
+def _match(compiler: Compiler, found: Match, place: Place) -> Fragment:
+    negated = found.modifier in ("not", "not-in")
+    plain = replace(found, modifier={"not": "", "not-in": "in"}.get(found.modifier, found.modifier))
+    alias = compiler.alias("i")
+    test = any_of(_value(compiler, plain, value, alias) for value in plain.values)
+    inside = _rows(plain.parameter, alias, plain.modifier) & test
+    return _exists(place, _table(plain), alias, inside, negated)
+
+
+def _table(found: Match) -> str:
+    is_identifier = found.parameter.type == "reference" and found.modifier == "identifier"
+    return "token_index" if is_identifier else found.parameter.table
+
+
+def _rows(parameter: Parameter, alias: str, modifier: str = "") -> Fragment:
+    """The index rows of the parameter; its numbers are our own, and stand in the text so that the planner sees them."""
+    sign = -1 if modifier == "of-type" or (modifier == "identifier" and parameter.type == "reference") else 1
+    numbers = ", ".join(str(sign * int(i)) for i in parameter.stored)
+    same = Fragment(f"{alias}.param {'= ' + numbers if len(parameter.stored) == 1 else f'IN ({numbers})'}")
+    if parameter.narrowed and modifier != "identifier":
+        return same & _in_range(f"{alias}.target", parameter.narrowed)
+    return same
+
+
+def _in_range(column: str, resource_type: str) -> Fragment:
+    lo, hi = type_range(resource_type)
+    return Fragment(f"{column} >= {lo} AND {column} < {hi}")
+
+
+def _value(compiler: Compiler, found: Match, value: str, alias: str) -> Fragment:
+    parameter = found.parameter
+    targets = (found.modifier,) if found.modifier in TYPE_CODE else (parameter.narrowed,) if parameter.narrowed else parameter.targets
+    asked = Asked(value, found.name or parameter.code, compiler.now, compiler.base, found.modifier, targets, alias)
+    if parameter.type == "composite":
+        return composite.where(asked, parameter.components)
+    if parameter.type == "token" and found.modifier in ("in", "above", "below"):
+        return _coded(compiler, asked)
+    if found.modifier == "identifier":
+        return token.where(replace(asked, modifier=""))
+    return WHERE[parameter.type](asked)
+
+
+def _coded(compiler: Compiler, asked: Asked) -> Fragment:
+    if asked.modifier == "in":
+        return token.in_codes(asked, compiler.codes_of("in", unescape(asked.text), ""))
+    parts = asked.parts()
+    if len(parts) != 2 or not all(parts):
+        raise asked.refuse("system|code")
+    return token.in_codes(asked, compiler.codes_of(asked.modifier, parts[0], parts[1]))
+
+
+def _exists(place: Place, table: str, alias: str, inside: Fragment, negated: bool = False) -> Fragment:
+    if negated:
+        text = f"NOT EXISTS (SELECT FROM {table} {alias} WHERE {alias}.rid = {place.rid} AND {inside.text})"
+    else:
+        text = f"{place.rid} IN (SELECT {alias}.rid FROM {table} {alias} WHERE {inside.text})"
+    return Fragment(text, inside.values)
+
+
+def _missing(compiler: Compiler, found: Missing, place: Place) -> Fragment:
+    alias = compiler.alias("i")
+    return _exists(place, found.parameter.table, alias, _rows(found.parameter, alias), found.missing)
+
+
+def _chain(compiler: Compiler, found: Chain, place: Place) -> Fragment:
+    alias = compiler.alias("i")
+    ends = [_end(compiler, f"{alias}.target", target, condition) for target, condition in found.targets]
+    return _exists(place, "reference_index", alias, _rows(found.parameter, alias) & any_of(ends))
+
+
+def _end(compiler: Compiler, column: str, target: str, condition: Condition) -> Fragment:
+    """The target is of this type, may be read, and fulfils the condition."""
+    ranged = _in_range(column, target)
+    if compiler.is_open() and not _needs_row(condition):
+        return ranged & compiler.compile(condition, Place(column, "", (target,)))
+    row = compiler.alias("r")
+    inside = _readable(compiler, row, target) & compiler.compile(condition, Place(f"{row}.rid", row, (target,)))
+    return ranged & Fragment(f"{column} IN (SELECT {row}.rid FROM resource {row} WHERE {inside.text})", inside.values)
+
+
+def _readable(compiler: Compiler, row: str, resource_type: str) -> Fragment:
+    return _in_range(f"{row}.rid", resource_type) & Fragment(f"{row}.body IS NOT NULL") & compiler.access.on(row)
+
+
+def _needs_row(condition: Condition) -> bool:
+    if isinstance(condition, (AllOf, AnyOf)):
+        return any(_needs_row(c) for c in condition.conditions)
+    return not isinstance(condition, (Match, Chain, Has)) or (isinstance(condition, Match) and condition.modifier in ("not", "not-in"))
+
+
+def _has(compiler: Compiler, found: Has, place: Place) -> Fragment:
+    alias = compiler.alias("i")
+    inside = _rows(found.parameter, alias) & _end(compiler, f"{alias}.rid", found.type, found.condition)
+    text = f"{place.rid} IN (SELECT {alias}.target FROM reference_index {alias} WHERE {inside.text})"
+    return Fragment(text, inside.values)
+
+
+def _ids(compiler: Compiler, found: Ids, place: Place) -> Fragment:
+    same = Fragment(f"{place.row}.id = ANY(%s)", (list(found.ids),))
+    if place.types:
+        same = Fragment(f"{place.row}.type = ANY(%s)", ([TYPE_CODE[t] for t in place.types],)) & same
+    return ~same if found.negated else same
+
+
+_UPDATED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "eq": ("{t} >= %s AND {t} < %s", ("lo", "hi")),
+    "ne": ("({t} < %s OR {t} >= %s)", ("lo", "hi")),
+    "gt": ("{t} >= %s", ("hi",)),
+    "sa": ("{t} >= %s", ("hi",)),
+    "lt": ("{t} < %s", ("lo",)),
+    "eb": ("{t} < %s", ("lo",)),
+    "ge": ("{t} >= %s", ("lo",)),
+    "le": ("{t} < %s", ("hi",)),
+    "ap": ("{t} >= %s AND {t} < %s", ("lo", "hi")),
+}
+
+
+def _updated(compiler: Compiler, found: Updated, place: Place) -> Fragment:
+    """An instant is a point, so the table of `date` becomes shorter."""
+    return any_of(_instant(compiler, value, place) for value in found.values)
+
+
+def _instant(compiler: Compiler, value: str, place: Place) -> Fragment:
+    asked = Asked(value, "_lastUpdated", compiler.now)
+    prefix, text = asked.prefix()
+    try:
+        interval = date.parse_instant_or_partial(unescape(text).replace(" ", "+"))
+    except ValueError:
+        raise asked.refuse("an instant or a date, behind an optional prefix") from None
+    template, names = _UPDATED[prefix]
+    return Fragment(template.format(t=f"{place.row}.last_updated"), tuple(getattr(interval, n) for n in names))
+
+
+def _types(compiler: Compiler, found: Types, place: Place) -> Fragment:
+    return Fragment(f"{place.row}.type = ANY(%s)", ([TYPE_CODE[t] for t in found.types],))
+
+
+def _compartment(compiler: Compiler, found: InCompartment, place: Place) -> Fragment:
+    owner = "(SELECT rid FROM resource WHERE type = %s AND id = %s)"
+    values = (TYPE_CODE[found.type], found.id)
+    if found.type == "Patient":
+        return Fragment(f"{place.rid} IN (SELECT rid FROM compartment WHERE patient = {owner})", values)
+    numbers = ", ".join(str(int(i)) for i in found.parameters)
+    linked = f"SELECT rid FROM reference_index WHERE target = {owner} AND param IN ({numbers})"
+    return Fragment(f"{place.rid} IN ({linked})", values)
+
+
+def _list(compiler: Compiler, found: InList, place: Place) -> Fragment:
+    row, alias = compiler.alias("r"), compiler.alias("i")
+    readable = _readable(compiler, row, "List")
+    linked = f"SELECT {alias}.target FROM reference_index {alias} JOIN resource {row} ON {row}.rid = {alias}.rid"
+    text = f"{place.rid} IN ({linked} WHERE {row}.id = %s AND {readable.text})"
+    return Fragment(text, (found.id, *readable.values))
+
+
+_EARTH_KILOMETRES = 6371.0
+_KILOMETRES_A_DEGREE = 111.0
+
+
+def _near(compiler: Compiler, found: Near, place: Place) -> Fragment:
+    """A band of latitudes first, then the great-circle distance."""
+    band = found.kilometres / _KILOMETRES_A_DEGREE
+    lat, lon = "radians(n.c1_lo::float8)", "radians(n.c2_lo::float8)"
+    angle = f"sin(radians(%s)) * sin({lat}) + cos(radians(%s)) * cos({lat}) * cos({lon} - radians(%s))"
+    text = (
+        f"{place.rid} IN (SELECT n.rid FROM composite_index n WHERE n.param = 0 AND n.c1_lo BETWEEN %s AND %s"
+        f" AND {_EARTH_KILOMETRES} * acos(least(1, greatest(-1, {angle}))) <= %s)"
+    )
+    span = (found.latitude - band, found.latitude + band)
+    return Fragment(text, (*span, found.latitude, found.latitude, found.longitude, found.kilometres))
+
+
+def _text(compiler: Compiler, found: Text, place: Place) -> Fragment:
+    column = "content" if found.whole else "narrative"
+    matched = f"SELECT rid FROM text_index WHERE {column} @@ websearch_to_tsquery('simple', %s)"
+    return Fragment(f"{place.rid} IN ({matched})", (found.words,))
+
+
+def _several(fold: Callable[[Sequence[Fragment]], Fragment]) -> Callable[[Compiler, Any, Place], Fragment]:
+    def fragment(compiler: Compiler, found: AllOf | AnyOf, place: Place) -> Fragment:
+        return fold([compiler.compile(condition, place) for condition in found.conditions])
+
+    return fragment
+
+
+def _not(compiler: Compiler, found: Not, place: Place) -> Fragment:
+    return ~compiler.compile(found.condition, place)
+
+
+_COMPILE: dict[type, Callable[[Compiler, Any, Place], Fragment]] = {
+    Match: _match,
+    Missing: _missing,
+    Chain: _chain,
+    Has: _has,
+    Ids: _ids,
+    Updated: _updated,
+    Types: _types,
+    InCompartment: _compartment,
+    InList: _list,
+    Near: _near,
+    Text: _text,
+    AllOf: _several(all_of),
+    AnyOf: _several(any_of),
+    Not: _not,
+}

@@ -1,0 +1,139 @@
+"""The search parameters that this server knows: R4's own, and those that users add.
+
+A parameter whose expression is only another one's narrowed (`patient` = `subject` where it is a Patient) or a union of others
+(`combo-code` = `code` or `component-code`) has no index rows of its own: it is searched through theirs.
+https://hl7.org/fhir/R4/searchparameter.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from fhir_server.r4 import definitions
+from fhir_server.r4.definitions import TYPE_CODE
+from fhir_server.r4.fhirpath import ExpressionError, Extractor, branches, compile_expression
+from fhir_server.search.types.composite import Component
+
+TABLES: dict[str, str] = {
+    "token": "token_index",
+    "reference": "reference_index",
+    "date": "date_index",
+    "string": "string_index",
+    "uri": "uri_index",
+    "number": "quantity_index",
+    "quantity": "quantity_index",
+    "composite": "composite_index",
+}
+BUILT_IN = frozenset(["_id", "_lastUpdated", "_text", "_content", "_list", "_has", "_type", "_query", "_filter", "_semantic", "_in"])
+"""Parameters that have no index rows: they are answered from the resource table, or by a rule of their own."""
+
+_NARROWED = re.compile(r"^(?P<path>[\w.]+)\.where\(resolve\(\) is (?P<type>\w+)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of one resource type. `stored`: whose index rows answer it; `narrowed`: the only target type it means."""
+
+    id: int
+    base: str
+    code: str
+    type: str
+    expression: str
+    url: str = ""
+    targets: tuple[str, ...] = ()
+    stored: tuple[int, ...] = ()
+    narrowed: str = ""
+    extract: Extractor | None = None
+    components: tuple[Component, ...] = ()
+
+    @property
+    def table(self) -> str:
+        """The index table of its rows."""
+        return TABLES[self.type]
+
+
+@dataclass(slots=True)
+class Registry:
+    """Parameters by resource type and code; `unsupported` names those whose expression this server cannot compile."""
+
+    by_type: dict[str, dict[str, Parameter]] = field(default_factory=dict)
+    by_url: dict[str, list[definitions.SearchParameter]] = field(default_factory=dict)
+    unsupported: dict[str, str] = field(default_factory=dict)
+
+    def get(self, resource_type: str, code: str) -> Parameter | None:
+        """The parameter, or None."""
+        return self.by_type.get(resource_type, {}).get(code)
+
+    def known(self, resource_type: str) -> list[str]:
+        """Codes of the type's parameters, in order."""
+        return sorted(self.by_type.get(resource_type, {}))
+
+    def indexed(self, resource_type: str) -> list[Parameter]:
+        """The parameters that write index rows."""
+        return [p for p in self.by_type.get(resource_type, {}).values() if p.stored == (p.id,) and p.extract]
+
+
+def build(added: Iterable[definitions.SearchParameter] = ()) -> Registry:
+    """R4's parameters and the added ones; a later one of the same type and code replaces an earlier one."""
+    registry = Registry()
+    every = [*definitions.search_parameters(), *added]
+    for row in every:
+        registry.by_url.setdefault(row.url, []).append(row)
+    for row in every:
+        if row.code not in BUILT_IN:
+            _add(registry, row)
+    for parameters in registry.by_type.values():
+        _share(parameters)
+    return registry
+
+
+def _add(registry: Registry, row: definitions.SearchParameter) -> None:
+    try:
+        parameter = _compiled(registry, row)
+    except ExpressionError as error:
+        registry.unsupported[f"{row.base}.{row.code}"] = str(error)
+        return
+    registry.by_type.setdefault(row.base, {})[row.code] = parameter
+
+
+def _compiled(registry: Registry, row: definitions.SearchParameter) -> Parameter:
+    if row.type not in TABLES and row.type != "special":
+        raise ExpressionError(f"type {row.type} is not one of R4's")
+    extract = compile_expression(row.expression, row.base) if row.expression else None
+    parts = tuple(_component(registry, definition, expression) for definition, expression in row.components)
+    made = Parameter(row.id, row.base, row.code, row.type, row.expression, row.url, tuple(row.targets))
+    return replace(made, stored=(row.id,), extract=extract, components=parts)
+
+
+def _component(registry: Registry, definition: str, expression: str) -> Component:
+    found = registry.by_url.get(definition)
+    if not found:
+        raise ExpressionError(f"component {definition} is not known")
+    return Component(found[0].type, compile_expression(expression).run, tuple(found[0].targets))
+
+
+def _share(parameters: dict[str, Parameter]) -> None:
+    """Answer narrowed and united parameters through the rows of others."""
+    whole = {(p.expression, p.type, _shape(p)): p for p in reversed(parameters.values()) if p.expression}
+    for code, parameter in list(parameters.items()):
+        narrowed = _NARROWED.match(parameter.expression)
+        base = whole.get((narrowed["path"], "reference", ())) if narrowed else None
+        if narrowed and base and parameter.type == "reference":
+            parameters[code] = replace(parameter, stored=(base.id,), narrowed=narrowed["type"])
+            continue
+        parts = [whole.get((part, parameter.type, _shape(parameter))) for part in branches(parameter.expression)]
+        if len(parts) > 1 and all(parts):
+            parameters[code] = replace(parameter, stored=tuple(p.id for p in parts if p))
+
+
+def _shape(parameter: Parameter) -> tuple[object, ...]:
+    """Composites are the same only where their components are; types tell them apart well enough inside one element."""
+    return tuple(component.type for component in parameter.components)
+
+
+def type_range(resource_type: str) -> tuple[int, int]:
+    """The rids [lo, hi) of a resource type."""
+    code = TYPE_CODE[resource_type]
+    return code << 40, (code + 1) << 40

@@ -1,0 +1,187 @@
+"""URL -> Query: what the pairs of a search mean, or a clear refusal.
+
+Nothing is ignored silently: an unknown parameter is a 400 with the known ones (strict), or an issue in the Bundle (lenient).
+https://hl7.org/fhir/R4/search.html#Introduction and https://hl7.org/fhir/R4/search.html#errors
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from fhir_server.r4.definitions import TYPE_CODE
+from fhir_server.r4.outcome import FhirError, Issue, Problem
+from fhir_server.search import conditions
+from fhir_server.search.includes import parse_include
+from fhir_server.search.parameters import Registry
+from fhir_server.search.query import AllOf, Condition, Include, Query, Sort
+from fhir_server.search.types.asked import split
+
+Pair = tuple[str, str]
+TOTALS = ("none", "estimate", "accurate")
+SUMMARIES = ("true", "false", "text", "data", "count")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many matches a page has when nothing is said, and at most."""
+
+    page: int = 50
+    most: int = 1000
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The query while its pairs are read."""
+
+    registry: Registry
+    type: str
+    limits: Limits
+    lenient: bool
+    conditions: list[Condition] = field(default_factory=list)
+    types: tuple[str, ...] = ()
+    sort: tuple[Sort, ...] = ()
+    includes: list[Include] = field(default_factory=list)
+    result: dict[str, str] = field(default_factory=dict)
+    understood: list[Pair] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+
+
+def parse(
+    registry: Registry,
+    resource_type: str,
+    pairs: Sequence[Pair],
+    *,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    lenient: bool = False,
+    within: Sequence[Condition] = (),
+) -> Query:
+    """The Query of these (name, value) pairs; `within` are conditions of the context, such as a compartment."""
+    draft = _Draft(registry, resource_type, limits, lenient)
+    draft.types = _system_types(pairs) if not resource_type else (resource_type,)
+    for pair in pairs:
+        _read(draft, pair)
+    kept = tuple(draft.conditions)
+    return Query(
+        type=resource_type,
+        condition=AllOf((*within, *kept)),
+        sort=draft.sort,
+        includes=tuple(draft.includes),
+        count=_count(draft),
+        total=_one_of(draft, "_total", TOTALS, "none"),
+        summary=_one_of(draft, "_summary", SUMMARIES, ""),
+        elements=tuple(e for e in draft.result.get("_elements", "").split(",") if e),
+        cursor=draft.result.get("_cursor", ""),
+        understood=tuple(draft.understood),
+        issues=tuple(draft.issues),
+        asks_for_drafts=any(name.partition(":")[0] in ("status", "_id", "_security") for name, _ in draft.understood),
+    )
+
+
+def _system_types(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    named = tuple(t for name, value in pairs if name == "_type" for t in value.split(",") if t)
+    for name in named:
+        if name not in TYPE_CODE:
+            raise FhirError(Problem.BAD_PARAMETER, f"_type: R4 has no resource type {name}.")
+    return named
+
+
+def _read(draft: _Draft, pair: Pair) -> None:
+    name, value = pair
+    if not value and name not in ("_cursor",):
+        # An empty value is as good as none: https://hl7.org/fhir/R4/search.html#Introduction
+        return
+    try:
+        _HANDLERS.get(name.partition(":")[0], _condition)(draft, name, value)
+    except FhirError as error:
+        if error.problem is not Problem.UNKNOWN_PARAMETER or not draft.lenient:
+            raise
+        draft.issues.append(Issue("not-supported", f"Ignored: {error}", severity="warning"))
+        return
+    draft.understood.append(pair)
+
+
+def _condition(draft: _Draft, name: str, value: str) -> None:
+    draft.conditions.append(conditions.parse_condition(draft.registry, draft.types, name, value))
+
+
+def _keep(draft: _Draft, name: str, value: str) -> None:
+    draft.result[name] = value
+
+
+def _sort(draft: _Draft, name: str, value: str) -> None:
+    draft.sort = tuple(_sort_key(draft, part.strip()) for part in value.split(",") if part.strip())
+
+
+def _sort_key(draft: _Draft, text: str) -> Sort:
+    code, descending = text.removeprefix("-"), text.startswith("-")
+    if code in ("_id", "_lastUpdated", "_score"):
+        return Sort(code, None, descending)
+    found = conditions.parameter(draft.registry, draft.types, code, f"_sort={code}")
+    if found.type in ("composite", "special"):
+        raise FhirError(Problem.BAD_PARAMETER, f"_sort: a {found.type} parameter has no order.")
+    return Sort(code, found, descending)
+
+
+def _include(draft: _Draft, name: str, value: str) -> None:
+    draft.includes.extend(parse_include(draft.registry, draft.types, name, value))
+
+
+def _nothing(draft: _Draft, name: str, value: str) -> None:
+    """Parameters that the transport has dealt with (`_format`, `_pretty`)."""
+
+
+def _count(draft: _Draft) -> int:
+    text = draft.result.get("_maxresults") if "_count" not in draft.result else draft.result["_count"]
+    if text is None:
+        return draft.limits.page
+    if not text.isascii() or not text.isdigit():
+        raise FhirError(Problem.BAD_PARAMETER, "_count: expected a whole number from 0.")
+    return min(int(text[:9]), draft.limits.most)
+
+
+def _one_of(draft: _Draft, name: str, allowed: Sequence[str], default: str) -> str:
+    value = draft.result.get(name, default)
+    if value != default and value not in allowed:
+        raise FhirError(Problem.BAD_PARAMETER, f"{name}: expected one of {', '.join(allowed)}.")
+    return value
+
+
+def _total_method(draft: _Draft, name: str, value: str) -> None:
+    """`_totalMethod=count` is what fhirpy sends for `_total=accurate`."""
+    draft.result["_total"] = "accurate"
+
+
+def _type(draft: _Draft, name: str, value: str) -> None:
+    if draft.type:
+        raise FhirError(Problem.UNKNOWN_PARAMETER, "_type is for searches over all types.")
+    draft.conditions.append(conditions.types(draft.types))
+
+
+_HANDLERS: dict[str, Callable[[_Draft, str, str], None]] = {
+    "_count": _keep,
+    "_maxresults": _keep,
+    "_total": _keep,
+    "_totalMethod": _total_method,
+    "_summary": _keep,
+    "_elements": _keep,
+    "_cursor": _keep,
+    "_contained": _keep,
+    "_containedType": _keep,
+    "_format": _nothing,
+    "_pretty": _nothing,
+    "_type": _type,
+    "_sort": _sort,
+    "_include": _include,
+    "_revinclude": _include,
+}
+
+
+def with_page(query: Query, cursor: str) -> Query:
+    """The same query at another page."""
+    return replace(query, cursor=cursor)
+
+
+def names(value: str) -> list[str]:
+    """Comma-separated values, escapes kept."""
+    return [part for part in split(value, ",") if part]

@@ -1,0 +1,148 @@
+"""Settings: one table of rows; environment, command-line flags and docs/settings.md come from it.
+
+An empty value is as good as none. The flag beats the environment, the environment the default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+class ConfigurationError(Exception):
+    """Something that whoever starts the server has to set right; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: the name (its variable is CHARTLINE_NAME, its flag --name), type, default and what it is for."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"CHARTLINE_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag."""
+        return "--" + self.name.replace("_", "-")
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("dsn", str, "", "PostgreSQL to use (>= 15, with pgvector >= 0.8); empty: the embedded one in the data folder"),
+    Setting("data_dir", Path, Path("data"), "folder of the embedded Postgres"),
+    Setting("schema", str, "chartline", "the tenant: the Postgres schema that holds its tables"),
+    Setting("host", str, "127.0.0.1", "address to listen on"),
+    Setting("port", int, 8080, "port to listen on"),
+    Setting("workers", int, 1, "server processes"),
+    Setting("base_url", str, "", "address of the server as clients see it, where a proxy stands before it"),
+    Setting("auth", str, "smart", "smart: every request needs a token; off: none does (loopback only)", ("smart", "off")),
+    Setting("consent", str, "", "opt-in: the assistant needs an active Consent that permits it (default); opt-out: it works unless a Consent denies it (default where auth is off)", ("", "opt-in", "opt-out")),
+    Setting("model", str, "", "LangChain init_chat_model name, such as ollama:...; empty: answers are written by rule"),
+    Setting("model_base_url", str, "", "address of an OpenAI-compatible model server"),
+    Setting("embedder", str, "", "LangChain init_embeddings name; empty: all-MiniLM-L6-v2 on this machine"),
+    Setting("references", str, "accept", "whether a reference to a local resource that is not there is refused", ("accept", "enforce")),
+    Setting("keep_unchanged", bool, True, "an update that changes nothing makes no new version"),
+    Setting("max_body", int, 100 * 1024 * 1024, "largest request body in bytes; more is answered with 413"),
+    Setting("page_size", int, 50, "matches in a page where _count does not say"),
+    Setting("max_page_size", int, 1000, "matches in a page at most"),
+    Setting("statement_timeout", int, 30_000, "milliseconds that a database statement may take"),
+    Setting("pool", int, 8, "database connections of one process"),
+    Setting("cors_origins", str, "", "origins of browser apps that may call the API, separated by commas"),
+    Setting("log", str, "info", "how much is logged; never a word of a record", ("debug", "info", "warning", "error")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings as values; the table above says what each is for."""
+
+    dsn: str = ""
+    data_dir: Path = Path("data")
+    schema: str = "chartline"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    base_url: str = ""
+    auth: str = "smart"
+    consent: str = "opt-in"
+    model: str = ""
+    model_base_url: str = ""
+    embedder: str = ""
+    references: str = "accept"
+    keep_unchanged: bool = True
+    max_body: int = 100 * 1024 * 1024
+    page_size: int = 50
+    max_page_size: int = 1000
+    statement_timeout: int = 30_000
+    pool: int = 8
+    cors_origins: str = ""
+    log: str = "info"
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str], **flags: Any) -> Settings:
+        """Flags over environment over defaults. Raises ConfigurationError."""
+        found = {row.name: _value(row, environment, flags.get(row.name)) for row in SETTINGS}
+        found["consent"] = found["consent"] or ("opt-out" if found["auth"] == "off" else "opt-in")
+        settings = cls(**found)
+        if settings.auth == "off" and not is_loopback(settings.host):
+            raise ConfigurationError("--auth off is for loopback only: set --host 127.0.0.1, or --auth smart.")
+        return settings
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables that give a child process the same settings."""
+        return {row.variable: str(getattr(self, row.name)) for row in SETTINGS}
+
+
+assert [f.name for f in fields(Settings)] == [row.name for row in SETTINGS]
+
+
+def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
+    """The flags of the named settings (of all where none is named)."""
+    for row in SETTINGS:
+        if not names or row.name in names:
+            parser.add_argument(row.flag, dest=row.name, default=None, help=row.help, choices=[c for c in row.choices if c] or None)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _value(row: Setting, environment: Mapping[str, str], flag: Any) -> Any:
+    given = flag if flag not in (None, "") else environment.get(row.variable, "")
+    if given == "":
+        return row.default
+    value = _parsed(row, given)
+    if row.choices and value not in row.choices:
+        raise ConfigurationError(f"{row.variable}: expected one of {', '.join(c for c in row.choices if c)}.")
+    return value
+
+
+def _parsed(row: Setting, given: Any) -> Any:
+    if row.type is bool:
+        if str(given).lower() not in _BOOLEANS:
+            raise ConfigurationError(f"{row.variable}: expected true or false.")
+        return _BOOLEANS[str(given).lower()]
+    try:
+        return row.type(given)
+    except ValueError:
+        raise ConfigurationError(f"{row.variable}: expected a number.") from None
+
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}

@@ -1,0 +1,86 @@
+"""Reading: single versions, histories and pages, each under an Access.
+
+What may not be read looks exactly like what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from fhir_server.access.decide import Access
+from fhir_server.r4.definitions import TYPE_CODE, TYPE_NAME
+from fhir_server.sql import Fragment
+from fhir_server.store.bodies import decompress
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a resource; `body` is None where that version is its deletion."""
+
+    rid: int
+    type: str
+    id: str
+    version: int
+    last_updated: datetime
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a page: `mode` is match, include or total (then `rid` is the count)."""
+
+    mode: str
+    rid: int
+    found: Version | None
+    keys: tuple[str | None, ...] = ()
+
+
+def current(connection: Connection[Any], access: Access, resource_type: str, logical_id: str) -> Version | None:
+    """The current version, or None. Index: resource_identity."""
+    allowed = access.on("r")
+    query = (
+        "SELECT r.rid, r.type, r.id, r.version, r.last_updated, r.body FROM resource r"
+        f" WHERE r.type = %s AND r.id = %s AND r.version > 0 AND ({allowed.text})"
+    )
+    values = (TYPE_CODE[resource_type], logical_id, *allowed.values)
+    row = connection.execute(query, values).fetchone()
+    return version_of(row) if row else None
+
+
+def versions(
+    connection: Connection[Any], access: Access, where: Fragment, *, newest_first: bool = True, limit: int = 1000
+) -> list[Version]:
+    """Versions of any resources, current and superseded; `where` speaks of the columns of `v`.
+
+    Access is decided on the current row as well as on the version's own patients, so a resource that left a compartment takes
+    its history along.
+    """
+    allowed, order = access.on("r"), "DESC" if newest_first else "ASC"
+    query = (
+        "SELECT v.rid, v.type, v.id, v.version, v.last_updated, v.body FROM ("
+        "SELECT rid, type, id, version, last_updated, body FROM resource WHERE version > 0 UNION ALL "
+        "SELECT h.rid, (h.rid >> 40)::smallint, o.id, h.version, h.last_updated, h.body FROM history h JOIN resource o ON o.rid = h.rid"
+        f") v JOIN resource r ON r.rid = v.rid WHERE ({where.text}) AND ({allowed.text})"
+        f" ORDER BY v.last_updated {order}, v.rid {order}, v.version {order} LIMIT %s"
+    )
+    found = connection.execute(query, (*where.values, *allowed.values, limit)).fetchall()
+    return [version_of(row) for row in found]
+
+
+def page(connection: Connection[Any], statement: Fragment) -> Iterator[Row]:
+    """The rows of a page's statement (search.page.statement, which an Access has gone into)."""
+    for mode, rid, *rest, keys, _ in connection.execute(statement.text, statement.values).fetchall():
+        found = None if mode == "total" else version_of((rid, *rest))
+        yield Row(mode, rid, found, tuple(keys or ()))
+
+
+def version_of(row: Sequence[Any]) -> Version:
+    """A row (rid, type, id, version, last_updated, body) as a Version, its body decompressed."""
+    rid, kind, logical_id, number, last_updated, frame = row
+    body = decompress(frame) if frame is not None else None
+    return Version(rid, TYPE_NAME[kind], logical_id, number, last_updated, body)

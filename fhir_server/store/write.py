@@ -1,0 +1,240 @@
+"""Writing: new versions of resources, their index rows and their compartments, in the caller's transaction.
+
+The caller has validated the resources and rewritten their references; here they get version and time, are indexed, compressed and
+written, and the hooks run. What an unchanged update does: nothing. https://hl7.org/fhir/R4/http.html#update
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import Connection
+
+from fhir_server.r4 import json
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.search.index import Indexer, IndexRows
+from fhir_server.store import rows
+from fhir_server.store.bodies import compress, decompress
+from fhir_server.store.compartments import Compartments
+from fhir_server.store.hooks import Change, WriteHook
+from fhir_server.store.identities import Identities, Identity, find, new_rids
+from fhir_server.store.numbering import numbered, symbols
+from fhir_server.store.terms import Terms
+
+_LOCK = """
+SELECT rid, version, last_updated, patients, body FROM resource WHERE rid = ANY(%s) ORDER BY rid FOR UPDATE
+"""
+_SUPERSEDE = """
+INSERT INTO history (rid, version, last_updated, patients, body)
+SELECT rid, version, last_updated, patients, body FROM resource WHERE rid = ANY(%s) AND version > 0
+"""
+_REPLACE = """
+UPDATE resource r SET version = u.version, last_updated = u.last_updated, patients = u.patients::bigint[], draft = u.draft, body = u.body
+FROM unnest(%s::bigint[], %s::integer[], %s::timestamptz[], %s::text[], %s::boolean[], %s::bytea[])
+    AS u (rid, version, last_updated, patients, draft, body)
+WHERE r.rid = u.rid
+"""
+_LEAVE = "DELETE FROM compartment c USING unnest(%s::bigint[], %s::bigint[]) AS u (patient, rid) WHERE c.patient = u.patient AND c.rid = u.rid"
+
+
+@dataclass(slots=True)
+class Write:
+    """One resource to write; `resource` is None to delete it. `if_match`: the version that the caller has seen.
+
+    Filled in by `apply`: rid, version, last_updated, body (uncompressed), and whether anything `changed`.
+    `known_content`: content equal to any earlier version counts as unchanged (loading the same source again).
+    """
+
+    type: str
+    id: str
+    resource: dict[str, Any] | None
+    is_new: bool = False
+    if_match: int | None = None
+    known_content: bool = False
+    place: str = ""
+    rid: int = 0
+    version: int = 0
+    last_updated: datetime = datetime.min.replace(tzinfo=UTC)
+    body: bytes | None = None
+    changed: bool = True
+    created: bool = False
+
+
+@dataclass(slots=True)
+class _Current:
+    """The locked row of a resource that is there already (version 0: only referred to)."""
+
+    version: int
+    last_updated: datetime
+    patients: list[int]
+    body: bytes | None
+
+
+@dataclass(slots=True)
+class Writer:
+    """What writing needs besides a connection; one a process."""
+
+    indexer: Indexer
+    terms: Terms
+    identities: Identities
+    compartments: Compartments
+    hooks: Sequence[WriteHook] = ()
+    is_draft: Callable[[dict[str, Any]], bool] = lambda resource: False
+    keep_unchanged: bool = True
+
+    def apply(self, connection: Connection[Any], writes: Sequence[Write], now: datetime) -> Applied:
+        """Write them all. Raises CONFLICT or PRECONDITION_FAILED where a version is not the expected one."""
+        current = _lock(connection, writes)
+        for write in writes:
+            self._version(connection, write, current.get(write.rid), now)
+        changed = [write for write in writes if write.changed]
+        return self._store(connection, changed, current, now) if changed else Applied()
+
+    def _version(self, connection: Connection[Any], write: Write, held: _Current | None, now: datetime) -> None:
+        _check_version(write, held)
+        write.version = (held.version if held else 0) + 1
+        write.created = held is None or held.body is None
+        write.last_updated = max(now, held.last_updated) if held else now
+        if write.resource is None:
+            write.changed = held is not None and held.body is not None
+            if not write.changed and held:
+                write.version = held.version
+            return
+        if held and held.body is not None and self._is_unchanged(connection, write, held):
+            write.changed, write.version, write.last_updated = False, held.version, held.last_updated
+            write.body = decompress(held.body)
+            return
+        _stamp(write)
+        write.body = json.encode(write.resource)
+
+    def _is_unchanged(self, connection: Connection[Any], write: Write, held: _Current) -> bool:
+        if not (self.keep_unchanged or write.known_content) or write.resource is None:
+            return False
+        wanted = content(write.resource)
+        if content(json.decode(decompress(held.body or b""))) == wanted:
+            return True
+        return write.known_content and any(
+            content(json.decode(decompress(body))) == wanted for body in earlier_bodies(connection, write.rid)
+        )
+
+    def _store(
+        self, connection: Connection[Any], writes: list[Write], current: dict[int, _Current], now: datetime
+    ) -> Applied:
+        indexed = [self.indexer.rows(w.resource) if w.resource is not None else {} for w in writes]
+        _give_rids(connection, writes)
+        own = {(w.type, w.id): w.rid for w in writes}
+        outside, texts = symbols(indexed)
+        targets = self.identities.targets(connection, outside - own.keys(), now)
+        numbers = self.terms.numbers(texts)
+        tables: dict[str, list[tuple[Any, ...]]] = {"resource": [], "compartment": []}
+        changes = []
+        replaced = []
+        for write, found in zip(writes, indexed, strict=True):
+            patients = self._patients(write, found, targets | own if targets else own)
+            numbered(tables, write.rid, found, numbers, targets, own)
+            tables["compartment"] += [(patient, write.rid) for patient in patients]
+            row = self._row(write, patients)
+            (replaced if write.rid in current else tables["resource"]).append(row)
+            changes.append(Change(write.rid, write.type, write.id, write.version, patients, write.resource))
+        _replace(connection, replaced, current)
+        rows.insert(connection, tables)
+        for hook in self.hooks:
+            hook.written(connection, changes)
+        return Applied(own | targets)
+
+    def _patients(self, write: Write, found: IndexRows, rids: dict[Identity, int]) -> tuple[int, ...]:
+        if write.resource is None:
+            return ()
+        if write.type == "Patient":
+            return (write.rid,)
+        return tuple(sorted({rids[target] for target in self.compartments.patients(write.type, found)}))
+
+    def _row(self, write: Write, patients: tuple[int, ...]) -> tuple[Any, ...]:
+        body = compress(write.body) if write.body is not None and write.resource is not None else None
+        draft = write.resource is not None and self.is_draft(write.resource)
+        kind = write.rid >> 40
+        return (write.rid, kind, write.id, write.version, write.last_updated, patients, draft, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The rids that a transaction has seen or made; hand them to Identities.remember after the commit."""
+
+    rids: dict[Identity, int] = field(default_factory=dict)
+
+
+def _lock(connection: Connection[Any], writes: Sequence[Write]) -> dict[int, _Current]:
+    """Lock what is there already; fills in its rids."""
+    wanted = {(w.type, w.id): w for w in writes if not w.is_new}
+    if not wanted:
+        return {}
+    for identity, rid in find(connection, wanted.keys()).items():
+        wanted[identity].rid = rid
+    held = [w.rid for w in wanted.values() if w.rid]
+    found = connection.execute(_LOCK, (held,)).fetchall() if held else []
+    return {rid: _Current(*row) for rid, *row in found}
+
+
+def _check_version(write: Write, held: _Current | None) -> None:
+    if write.if_match is None:
+        return
+    version = held.version if held and held.body is not None else 0
+    if version != write.if_match:
+        raise FhirError(
+            Problem.PRECONDITION_FAILED,
+            f"If-Match names version {write.if_match}; the current version is {version or 'none'}.",
+            write.place,
+        )
+
+
+def _stamp(write: Write) -> None:
+    """id, meta.versionId and meta.lastUpdated are the server's to give; id and meta stand first."""
+    assert write.resource is not None
+    given = write.resource.get("meta")
+    meta = {"versionId": str(write.version), "lastUpdated": instant(write.last_updated)}
+    kept = {k: v for k, v in given.items() if k not in meta} if isinstance(given, dict) else {}
+    rest = {k: v for k, v in write.resource.items() if k not in ("resourceType", "id", "meta")}
+    stamped = {"resourceType": write.type, "id": write.id, "meta": meta | kept, **rest}
+    write.resource.clear()
+    write.resource.update(stamped)
+
+
+def instant(moment: datetime) -> str:
+    """UTC to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def content(resource: dict[str, Any]) -> dict[str, Any]:
+    """The resource without what the server itself put into meta."""
+    meta = {k: v for k, v in (resource.get("meta") or {}).items() if k not in ("versionId", "lastUpdated")}
+    rest = {k: v for k, v in resource.items() if k not in ("meta", "id")}
+    return rest | {"meta": meta} if meta else rest
+
+
+def earlier_bodies(connection: Connection[Any], rid: int) -> list[bytes]:
+    """Bodies of the superseded versions, newest first."""
+    query = "SELECT body FROM history WHERE rid = %s AND body IS NOT NULL ORDER BY version DESC"
+    return [body for (body,) in connection.execute(query, (rid,)).fetchall()]
+
+
+def _give_rids(connection: Connection[Any], writes: list[Write]) -> None:
+    new = [write for write in writes if not write.rid]
+    for write, rid in zip(new, new_rids(connection, [w.type for w in new]), strict=True):
+        write.rid = rid
+
+
+def _replace(connection: Connection[Any], replaced: list[tuple[Any, ...]], current: dict[int, _Current]) -> None:
+    if not replaced:
+        return
+    rids = [row[0] for row in replaced]
+    connection.execute(_SUPERSEDE, (rids,))
+    rows.delete_index_rows(connection, rids)
+    left = [(patient, rid) for rid in rids for patient in current[rid].patients]
+    if left:
+        connection.execute(_LEAVE, ([p for p, _ in left], [r for _, r in left]))
+    versions, moments, drafts, bodies = ([row[n] for row in replaced] for n in (3, 4, 6, 7))
+    patients = ["{" + ",".join(map(str, row[5])) + "}" for row in replaced]
+    connection.execute(_REPLACE, (rids, versions, moments, patients, drafts, bodies))
