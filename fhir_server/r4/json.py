@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from typing_extensions import Buffer
 
 from fhir_server.r4.outcome import FhirError, Problem
 
@@ -16,7 +17,7 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-def decode(body: bytes) -> Any:
+def decode(body: Buffer) -> Any:
     """Parse; numbers with a point or an exponent become Decimal. Raises Problem.NOT_JSON with the position."""
     try:
         return _DECODER.decode(body)
@@ -29,7 +30,7 @@ def encode(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
-def decode_object(body: bytes) -> dict[str, Any]:
+def decode_object(body: Buffer) -> dict[str, Any]:
     """Parse and insist on an object, which is what every resource is."""
     found = decode(body)
     if not isinstance(found, dict):

@@ -120,3 +120,12 @@ CREATE TABLE composite_index (
 );
 CREATE INDEX composite_value ON composite_index (param, c1_code, c1_system, rid);
 CREATE INDEX composite_rid ON composite_index (rid, param);
+
+-- Secrets of the server itself, made at its first start.
+CREATE TABLE server_key (
+    name text PRIMARY KEY,
+    value bytea NOT NULL
+);
+
+CREATE STATISTICS token_values (dependencies, ndistinct, mcv) ON param, code FROM token_index;
+CREATE STATISTICS reference_targets (ndistinct) ON param, target FROM reference_index;

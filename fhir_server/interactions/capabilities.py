@@ -1,0 +1,112 @@
+"""capabilities: the CapabilityStatement, computed from the tables that the server works by.
+
+https://hl7.org/fhir/R4/http.html#capabilities and https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir_server.interactions.context import Context, Result
+from fhir_server.r4 import json
+from fhir_server.r4.definitions import RESOURCE_TYPES
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.search.conditions import MODIFIERS
+from fhir_server.search.parameters import Parameter
+from fhir_server.store.write import instant
+
+VERSION = "0.1.0"
+TYPE_INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
+SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
+SPECIAL = {"_id": "token", "_lastUpdated": "date", "_list": "special", "_filter": "special"}
+SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+Json = dict[str, Any]
+
+
+def capabilities(context: Context, mode: str = "") -> Result:
+    """The CapabilityStatement; modes `full` and `normative` are the same here. `terminology` is another resource."""
+    if mode not in ("", "full", "normative"):
+        raise FhirError(Problem.NOT_SUPPORTED, "mode: this server answers full and normative.")
+    return Result(200, json.encode(_statement(context)))
+
+
+def _statement(context: Context) -> Json:
+    return {
+        "resourceType": "CapabilityStatement",
+        "id": "chartline",
+        "url": f"{context.base}/metadata",
+        "version": VERSION,
+        "name": "Chartline",
+        "title": "Chartline FHIR R4 server",
+        "status": "active",
+        "date": instant(context.service.started),
+        "publisher": "Chartline",
+        "kind": "instance",
+        "software": {"name": "Chartline", "version": VERSION},
+        "implementation": {"description": "Chartline", "url": context.base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
+        "rest": [_rest(context)],
+    }
+
+
+def _rest(context: Context) -> Json:
+    return {
+        "mode": "server",
+        "security": _security(context),
+        "resource": [_resource(context, name) for name in RESOURCE_TYPES],
+        "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
+        "searchParam": [{"name": name, "type": kind} for name, kind in SPECIAL.items()],
+        "operation": [_operation(context, o) for o in context.service.operations.all if o.system],
+        "compartment": [f"http://hl7.org/fhir/CompartmentDefinition/{n}" for n in ("patient", "encounter", "practitioner", "relatedPerson", "device")],
+    }
+
+
+def _security(context: Context) -> Json:
+    system = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+    if context.service.settings.auth == "off":
+        return {"cors": True, "description": "No token is asked for; the server is bound to this machine."}
+    return {"cors": True, "service": [{"coding": [{"system": system, "code": "SMART-on-FHIR"}]}]}
+
+
+def _resource(context: Context, name: str) -> Json:
+    registry = context.service.registry
+    parameters = registry.by_type.get(name, {})
+    references = [p for p in parameters.values() if p.type == "reference"]
+    found: Json = {
+        "type": name,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{name}",
+        "interaction": [{"code": code} for code in TYPE_INTERACTIONS],
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
+        "referencePolicy": ["literal", "logical", "local"],
+        "searchInclude": ["*", *sorted(f"{name}:{p.code}" for p in references)],
+        "searchRevInclude": sorted(_reverse(context, name)),
+        "searchParam": [_parameter(p) for p in parameters.values()] + [{"name": n, "type": t} for n, t in SPECIAL.items()],
+    }
+    operations = [_operation(context, o) for o in context.service.operations.all if not o.types or name in o.types]
+    return found | ({"operation": operations} if operations else {})
+
+
+def _parameter(parameter: Parameter) -> Json:
+    found: Json = {"name": parameter.code, "type": parameter.type}
+    if parameter.url:
+        found["definition"] = parameter.url
+    if MODIFIERS[parameter.type]:
+        found["documentation"] = "Modifiers: " + ", ".join(f":{m}" for m in ("missing", *MODIFIERS[parameter.type]))
+    return found
+
+
+def _reverse(context: Context, name: str) -> list[str]:
+    every = (p for parameters in context.service.registry.by_type.values() for p in parameters.values())
+    return [f"{p.base}:{p.code}" for p in every if p.type == "reference" and name in p.targets]
+
+
+def _operation(context: Context, operation: Any) -> Json:
+    return {"name": operation.code, "definition": f"{context.base}/OperationDefinition/{operation.id}"}

@@ -1,0 +1,44 @@
+"""delete: the resource is gone from reads and searches, its history stays.
+
+Deleting what is not there, or twice, is no failure. https://hl7.org/fhir/R4/http.html#delete and #3.1.0.7.1
+"""
+
+from __future__ import annotations
+
+from fhir_server.interactions import conditional
+from fhir_server.interactions.context import Context, Result
+from fhir_server.interactions.writing import again
+from fhir_server.r4.outcome import information
+from fhir_server.store.write import Write
+
+
+def delete(context: Context, resource_type: str, logical_id: str, if_match: int | None = None) -> Result:
+    """200 with an outcome, whether there was something to delete or not."""
+    context.access.require("delete", resource_type)
+    return again(context, lambda: _delete(context, resource_type, [logical_id], if_match))
+
+
+def conditional_delete(context: Context, resource_type: str, criteria: str, *, several: bool = False) -> Result:
+    """Delete the match; with `several` all matches, else MULTIPLE_MATCHES for more than one."""
+    context.access.require("delete", resource_type)
+
+    def attempt() -> Result:
+        with context.transaction() as inside:
+            found = conditional.matches(inside, resource_type, criteria, at_most=None if several else 1)
+            return _delete(inside, resource_type, found, None)
+
+    return again(context, attempt)
+
+
+def _delete(context: Context, resource_type: str, ids: list[str], if_match: int | None) -> Result:
+    with context.transaction() as inside:
+        assert inside.connection is not None
+        for logical_id in ids:
+            inside.require_visible(resource_type, logical_id)
+        writes = [Write(resource_type, logical_id, None, if_match=if_match) for logical_id in ids]
+        inside.apply(inside.connection, writes)
+    gone = sum(write.changed for write in writes)
+    said = information(f"{gone} deleted." if gone else "There was nothing to delete.")
+    if len(writes) == 1 and writes[0].version:
+        return Result(200, None, resource_type, writes[0].id, writes[0].version, writes[0].last_updated, outcome=said)
+    return Result(200, None, resource_type, outcome=said)

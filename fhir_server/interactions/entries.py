@@ -1,0 +1,118 @@
+"""Bundle.entry as a value: what an entry of a batch or transaction asks for.
+
+Resources stay raw bytes until their turn comes, so a Bundle of 60 MB never stands in memory as a tree.
+https://hl7.org/fhir/R4/bundle.html#Bundle.entry.request
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from fhir_server.interactions.headers import version_of
+from fhir_server.r4 import json
+from fhir_server.r4.definitions import TYPE_CODE
+from fhir_server.r4.outcome import FhirError, Problem
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
+
+
+class _Request(msgspec.Struct, rename="camel"):
+    method: str = ""
+    url: str = ""
+    if_none_match: str = ""
+    if_modified_since: str = ""
+    if_match: str = ""
+    if_none_exist: str = ""
+
+
+class _Entry(msgspec.Struct, rename="camel"):
+    full_url: str = ""
+    resource: msgspec.Raw = msgspec.Raw(b"")
+    request: _Request | None = None
+
+
+class _Bundle(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
+    type: str = ""
+    entry: list[_Entry] = []
+
+
+_DECODER = msgspec.json.Decoder(_Bundle)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One entry: `type`, `id`, `query` are the parts of request.url; `raw` its resource, still to be parsed."""
+
+    number: int
+    method: str
+    type: str
+    id: str
+    query: str
+    full_url: str
+    raw: msgspec.Raw | None
+    tail: str = ""
+    if_none_exist: str = ""
+    if_match: int | None = None
+    if_none_match: str = ""
+    if_modified_since: str = ""
+
+    @property
+    def place(self) -> str:
+        """FHIRPath of the entry."""
+        return f"Bundle.entry[{self.number}]"
+
+    def resource(self) -> dict[str, Any]:
+        """A fresh copy of the resource. Raises NOT_JSON or BAD_REQUEST."""
+        if self.raw is None:
+            raise FhirError(Problem.BAD_REQUEST, f"{self.method} needs a resource.", f"{self.place}.resource")
+        return json.decode_object(self.raw)
+
+
+def bundle_entries(body: bytes) -> tuple[str, list[Entry]]:
+    """The Bundle's type and its entries. Raises NOT_JSON, or BAD_REQUEST naming the entry."""
+    try:
+        found = _DECODER.decode(body)
+    except msgspec.ValidationError as error:
+        raise FhirError(Problem.BAD_REQUEST, f"The Bundle has not the form that R4 gives it: {error}", "Bundle") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FhirError(Problem.NOT_JSON, f"The body is not JSON: {error}") from None
+    if found.resource_type != "Bundle":
+        raise FhirError(Problem.BAD_REQUEST, "Expected a Bundle.", "resourceType")
+    return found.type, [_entry(number, entry) for number, entry in enumerate(found.entry)]
+
+
+def entries_of(bundle: Mapping[str, Any]) -> list[Entry]:
+    """The entries of a Bundle that was put together here (by a mapping, or a draft)."""
+    return bundle_entries(json.encode(bundle))[1]
+
+
+def _entry(number: int, entry: _Entry) -> Entry:
+    place, request = f"Bundle.entry[{number}]", entry.request
+    if request is None:
+        raise FhirError(Problem.BAD_REQUEST, "Each entry of a batch or transaction has a request.", f"{place}.request")
+    if request.method not in METHODS:
+        raise FhirError(Problem.BAD_REQUEST, f"Expected one of {', '.join(METHODS)}.", f"{place}.request.method")
+    path, _, query = request.url.partition("?")
+    kind, logical_id, tail = _path(path, place)
+    raw = entry.resource if memoryview(entry.resource).nbytes else None
+    return Entry(
+        *(number, request.method, kind, logical_id, query, entry.full_url, raw, tail),
+        if_none_exist=request.if_none_exist,
+        if_match=version_of(request.if_match, f"{place}.request.ifMatch") if request.if_match else None,
+        if_none_match=request.if_none_match,
+        if_modified_since=request.if_modified_since,
+    )
+
+
+def _path(path: str, place: str) -> tuple[str, str, str]:
+    """`Patient/1/_history/2` -> type, id, and what follows."""
+    kind, _, rest = path.strip("/").partition("/")
+    logical_id, _, tail = rest.partition("/")
+    if kind not in TYPE_CODE and not kind.startswith(("_", "$")) and kind != "metadata" and kind:
+        raise FhirError(Problem.UNKNOWN_TYPE, "The url does not start with a resource type of R4.", f"{place}.request.url")
+    return kind, logical_id, tail

@@ -1,0 +1,66 @@
+"""What create, update, patch and transaction have in common: checking a resource, and what is said of the write.
+
+https://hl7.org/fhir/R4/http.html#create
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from psycopg import errors
+
+from fhir_server.interactions.context import Context, Result
+from fhir_server.r4 import reference
+from fhir_server.r4.definitions import TYPE_CODE
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.r4.validate import validate
+from fhir_server.store.write import Write
+
+ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
+Answer = TypeVar("Answer")
+ATTEMPTS = 5
+
+
+def checked(resource: dict[str, Any], resource_type: str) -> dict[str, Any]:
+    """The resource, if it is of this type and keeps R4's rules. Raises INVALID with every issue that was found."""
+    found = resource.get("resourceType")
+    if found != resource_type:
+        shown = found if found in TYPE_CODE else "something else"
+        raise FhirError(Problem.BAD_REQUEST, f"Expected a {resource_type}; the body is {shown}.", "resourceType")
+    issues = validate(resource)
+    if any(issue.severity in ("error", "fatal") for issue in issues):
+        raise FhirError(Problem.INVALID, issues[0].diagnostics, issues=issues)
+    return resource
+
+
+def check_id(logical_id: str) -> str:
+    """A logical id of R4's form. https://hl7.org/fhir/R4/datatypes.html#id"""
+    if not ID.match(logical_id):
+        raise FhirError(Problem.BAD_REQUEST, "A logical id has 1 to 64 letters, digits, hyphens and dots.", "id")
+    return logical_id
+
+
+def make_local(context: Context, resource: dict[str, Any]) -> None:
+    """References that name this server's own base become relative, so they stay true when it moves."""
+    prefix = context.base + "/"
+    reference.rewrite(resource, lambda text: text.removeprefix(prefix))
+
+
+def result_of(write: Write, status: int | None = None) -> Result:
+    """201 for a new resource, 200 for a new version (or for one that changed nothing)."""
+    code = status or (201 if write.created else 200)
+    location = f"{write.type}/{write.id}/_history/{write.version}"
+    return Result(code, write.body, write.type, write.id, write.version, write.last_updated, location, is_write=True)
+
+
+def again(context: Context, attempt: Callable[[], Answer]) -> Answer:
+    """Repeat what lost a race (a deadlock, or the same id made twice); not inside somebody else's transaction."""
+    for left in range(ATTEMPTS, 0, -1):
+        try:
+            return attempt()
+        except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure):
+            if left == 1 or context.connection is not None:
+                raise
+    raise AssertionError("unreachable")

@@ -1,0 +1,145 @@
+"""Incoming: an HTTP request as a value: path, pairs, headers, body.
+
+Content types, `_format` and `Prefer` are understood here. https://hl7.org/fhir/R4/http.html#mime-type and #ops
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fhir_server.r4 import json, xml
+from fhir_server.r4.outcome import FhirError, Problem
+
+Pair = tuple[str, str]
+JSON_TYPES = ("application/fhir+json", "application/json", "text/json", "application/json+fhir")
+XML_TYPES = ("application/fhir+xml", "application/xml", "text/xml", "application/xml+fhir")
+PATCH_TYPES = ("application/json-patch+json",)
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass
+class Incoming:
+    """One request; `headers` have lower-case names, `base` is the address of /fhir as the client sees it."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    base: str
+    cookies: Mapping[str, str]
+    client: str = ""
+    request_id: str = ""
+
+    @cached_property
+    def segments(self) -> tuple[str, ...]:
+        """The path below the base."""
+        return tuple(part for part in self.path.split("/") if part)
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The query's (name, value) pairs, and those of a form body."""
+        found = parse_qsl(self.query, keep_blank_values=True)
+        if self.content_type == FORM and self.method == "POST":
+            found += parse_qsl(self._text(), keep_blank_values=True)
+        return found
+
+    def _text(self) -> str:
+        try:
+            return self.body.decode()
+        except UnicodeDecodeError:
+            raise FhirError(Problem.BAD_REQUEST, "The form is not UTF-8.") from None
+
+    @cached_property
+    def content_type(self) -> str:
+        """The body's media type, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def parameter(self, name: str) -> str:
+        """The last value of a query parameter, or nothing."""
+        return next((value for key, value in reversed(self.pairs) if key == name), "")
+
+    def prefers(self, name: str) -> str:
+        """The value of `Prefer: name=value`."""
+        for part in self.headers.get("prefer", "").replace(";", ",").split(","):
+            key, _, value = part.strip().partition("=")
+            if key == name:
+                return value.strip('"')
+        return ""
+
+    @property
+    def is_lenient(self) -> bool:
+        """`Prefer: handling=lenient`."""
+        return self.prefers("handling") == "lenient"
+
+    def resource(self) -> dict[str, Any]:
+        """The body as a resource, from JSON or XML. Raises UNSUPPORTED_MEDIA, NOT_JSON."""
+        if self.content_type in XML_TYPES:
+            return xml.from_xml(self.body)
+        self._require_json(JSON_TYPES)
+        return json.decode_object(self.body)
+
+    def bundle(self) -> bytes:
+        """The body as the JSON of a resource, parsed no further where it is JSON already."""
+        if self.content_type in XML_TYPES:
+            return json.encode(xml.from_xml(self.body))
+        self._require_json(JSON_TYPES)
+        return self.body
+
+    def patch(self) -> Any:
+        """The body of a patch: a list (JSON Patch) or Parameters (FHIRPath Patch)."""
+        if self.content_type in PATCH_TYPES:
+            return json.decode(self.body)
+        if self.content_type in XML_TYPES:
+            return xml.from_xml(self.body)
+        self._require_json((*JSON_TYPES, *PATCH_TYPES))
+        return json.decode(self.body)
+
+    def _require_json(self, accepted: tuple[str, ...]) -> None:
+        if self.content_type not in accepted:
+            shown = ", ".join((*accepted[:2], *XML_TYPES[:1]))
+            raise FhirError(Problem.UNSUPPORTED_MEDIA, f"Content-Type: expected {shown}.")
+
+
+_SHORT = {"json": "json", "xml": "xml", "ndjson": "json", "html": "json", "text/html": "json", "*": "json"}
+
+
+def wanted_format(incoming: Incoming) -> str:
+    """json or xml, by `_format` and else by Accept. Raises NOT_ACCEPTABLE."""
+    asked = incoming.parameter("_format") if "_format" in incoming.query else ""
+    if asked:
+        return _named(asked.replace(" ", "+"))
+    accepted = incoming.headers.get("accept", "")
+    if not accepted or "*/*" in accepted:
+        first = accepted.partition(",")[0].partition(";")[0].strip()
+        return "xml" if first in XML_TYPES[:1] else "json"
+    for part in sorted(accepted.split(","), key=_quality, reverse=True):
+        found = _format_of(part.partition(";")[0].strip().lower())
+        if found:
+            return found
+    raise FhirError(Problem.NOT_ACCEPTABLE, "Accept: this server writes application/fhir+json and application/fhir+xml.")
+
+
+def _named(asked: str) -> str:
+    found = _format_of(asked.partition(";")[0].strip().lower())
+    if not found:
+        raise FhirError(Problem.NOT_ACCEPTABLE, "_format: expected json or xml.")
+    return found
+
+
+def _format_of(media_type: str) -> str:
+    if media_type in JSON_TYPES or media_type in ("application/*", "text/event-stream", "application/fhir+ndjson"):
+        return "json"
+    return "xml" if media_type in XML_TYPES else _SHORT.get(media_type, "")
+
+
+def _quality(part: str) -> float:
+    _, _, text = part.partition("q=")
+    try:
+        return float(text.split(";")[0]) if text else 1.0
+    except ValueError:
+        return 0.0

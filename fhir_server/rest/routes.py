@@ -1,0 +1,173 @@
+"""The routes of FHIR's REST API: a table from path shape and method to handler.
+
+A shape is the path with its parts named: `T` a resource type, `I` an id, `V` a version, `C` a compartment's type, `$` an operation.
+https://hl7.org/fhir/R4/http.html#summary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fhir_server.interactions import bundle, capabilities, create, delete, history, patch, read, search, update
+from fhir_server.interactions.context import Context, Result
+from fhir_server.interactions.headers import is_unmodified, version_of
+from fhir_server.operations.call import call
+from fhir_server.operations.registry import EventStream
+from fhir_server.r4.definitions import COMPARTMENTS, TYPE_CODE
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.rest.request import Incoming
+
+Handler = Callable[[Context, Incoming], Result | EventStream]
+Shape = tuple[str, ...]
+OPEN_SHAPES: tuple[Shape, ...] = (("metadata",),)
+"""What anybody may read without a token. https://hl7.org/fhir/R4/http.html#capabilities"""
+
+
+def shape_of(segments: tuple[str, ...]) -> Shape:
+    """The path's shape. Raises UNKNOWN_TYPE or NO_ROUTE."""
+    if not segments:
+        return ()
+    first = segments[0]
+    if first.startswith("$"):
+        return _known(("$", *segments[1:]))
+    if first in ("metadata", "_search", "_history"):
+        return _known((first, *segments[1:]))
+    if first not in TYPE_CODE:
+        raise FhirError(Problem.UNKNOWN_TYPE, "R4 has no resource type of this name.")
+    return _known(("T", *_below_type(segments[1:])))
+
+
+def _known(shape: Shape) -> Shape:
+    if shape not in ROUTES:
+        raise FhirError(Problem.NO_ROUTE, "No interaction or operation has this address.")
+    return shape
+
+
+def _below_type(rest: tuple[str, ...]) -> Shape:
+    if not rest:
+        return ()
+    if rest[0].startswith("$"):
+        return ("$", *rest[1:])
+    if rest[0] in ("_search", "_history"):
+        return rest
+    return ("I", *_below_id(rest[1:]))
+
+
+def _below_id(rest: tuple[str, ...]) -> Shape:
+    if not rest:
+        return ()
+    if rest[0].startswith("$"):
+        return ("$", *rest[1:])
+    if rest[0] == "_history":
+        return ("_history", *("V" for _ in rest[1:2]), *rest[2:])
+    if rest[0] == "*" or rest[0] in TYPE_CODE:
+        return ("C", *rest[1:])
+    return rest
+
+
+def handler_of(incoming: Incoming) -> Handler:
+    """The handler. Raises METHOD_NOT_ALLOWED where the address knows other methods only."""
+    methods = ROUTES[shape_of(incoming.segments)]
+    found = methods.get("GET" if incoming.method == "HEAD" else incoming.method)
+    if found is None:
+        raise FhirError(Problem.METHOD_NOT_ALLOWED, f"Here go {', '.join(allowed(incoming.segments))}.")
+    return found
+
+
+def allowed(segments: tuple[str, ...]) -> list[str]:
+    """The methods of an address."""
+    methods = list(ROUTES[shape_of(segments)])
+    return [*methods, "HEAD"] if "GET" in methods else methods
+
+
+def _metadata(context: Context, incoming: Incoming) -> Result:
+    return capabilities.capabilities(context, incoming.parameter("mode"))
+
+
+def _read(context: Context, incoming: Incoming) -> Result:
+    kind, logical_id = incoming.segments[:2]
+    found = read.read(context, kind, logical_id)
+    none_match, since = incoming.headers.get("if-none-match", ""), incoming.headers.get("if-modified-since", "")
+    if is_unmodified(found.version, found.last_updated, none_match, since):
+        return Result(304, None, found.type, found.id, found.version, found.last_updated)
+    return found
+
+
+def _vread(context: Context, incoming: Incoming) -> Result:
+    kind, logical_id, _, version = incoming.segments
+    return read.vread(context, kind, logical_id, version)
+
+
+def _create(context: Context, incoming: Incoming) -> Result:
+    return create.create(context, incoming.segments[0], incoming.resource(), incoming.headers.get("if-none-exist", ""))
+
+
+def _if_match(incoming: Incoming) -> int | None:
+    text = incoming.headers.get("if-match", "")
+    return version_of(text) if text else None
+
+
+def _update(context: Context, incoming: Incoming) -> Result:
+    kind, logical_id = incoming.segments
+    return update.update(context, kind, logical_id, incoming.resource(), _if_match(incoming))
+
+
+def _conditional_update(context: Context, incoming: Incoming) -> Result:
+    return update.conditional_update(context, incoming.segments[0], incoming.query, incoming.resource(), _if_match(incoming))
+
+
+def _patch(context: Context, incoming: Incoming) -> Result:
+    kind, logical_id = incoming.segments
+    return patch.patch(context, kind, logical_id, "", incoming.patch(), _if_match(incoming))
+
+
+def _conditional_patch(context: Context, incoming: Incoming) -> Result:
+    return patch.patch(context, incoming.segments[0], "", incoming.query, incoming.patch(), _if_match(incoming))
+
+
+def _delete(context: Context, incoming: Incoming) -> Result:
+    return delete.delete(context, *incoming.segments, _if_match(incoming))
+
+
+def _conditional_delete(context: Context, incoming: Incoming) -> Result:
+    return delete.conditional_delete(context, incoming.segments[0], incoming.query)
+
+
+def _search(context: Context, incoming: Incoming) -> Result:
+    kind = incoming.segments[0] if incoming.segments and incoming.segments[0] in TYPE_CODE else ""
+    return search.search(context, kind, incoming.pairs)
+
+
+def _compartment(context: Context, incoming: Incoming) -> Result:
+    kind, logical_id, inner = incoming.segments[:3]
+    if kind not in COMPARTMENTS:
+        raise FhirError(Problem.NO_ROUTE, f"{kind} is not a compartment; those are {', '.join(sorted(COMPARTMENTS))}.")
+    return search.compartment(context, (kind, logical_id), "" if inner == "*" else inner, incoming.pairs)
+
+
+def _history(context: Context, incoming: Incoming) -> Result:
+    kind, logical_id = (*incoming.segments[:-1], "", "")[:2]
+    return history.history(context, kind, logical_id, incoming.pairs)
+
+
+def _bundle(context: Context, incoming: Incoming) -> Result:
+    return bundle.process(context, incoming.bundle(), incoming.prefers("return"))
+
+
+ROUTES: dict[Shape, dict[str, Handler]] = {
+    (): {"GET": _search, "POST": _bundle},
+    ("metadata",): {"GET": _metadata},
+    ("_search",): {"POST": _search},
+    ("_history",): {"GET": _history},
+    ("$",): {"GET": call, "POST": call},
+    ("T",): {"GET": _search, "POST": _create, "PUT": _conditional_update, "PATCH": _conditional_patch, "DELETE": _conditional_delete},
+    ("T", "_search"): {"POST": _search, "GET": _search},
+    ("T", "_history"): {"GET": _history},
+    ("T", "$"): {"GET": call, "POST": call},
+    ("T", "I"): {"GET": _read, "PUT": _update, "PATCH": _patch, "DELETE": _delete},
+    ("T", "I", "_history"): {"GET": _history},
+    ("T", "I", "_history", "V"): {"GET": _vread},
+    ("T", "I", "$"): {"GET": call, "POST": call},
+    ("T", "I", "C"): {"GET": _compartment},
+    ("T", "I", "C", "_search"): {"POST": _compartment},
+}

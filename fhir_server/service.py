@@ -1,0 +1,78 @@
+"""service: one process's Service, put together from settings and a database.
+
+Search parameters that users have stored are read at the start; the signing key of cursors lives in the database, so that every
+process of a server knows it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from fhir_server.interactions.context import OperationTable, Service
+from fhir_server.search import parameters
+from fhir_server.search.index import Indexer
+from fhir_server.settings import Settings
+from fhir_server.store.compartments import Compartments
+from fhir_server.store.database import Database, check
+from fhir_server.store.hooks import WriteHook
+from fhir_server.store.identities import Identities
+from fhir_server.store.migrate import migrate
+from fhir_server.store.terms import Terms
+from fhir_server.store.write import Writer
+
+MIGRATIONS: Traversable = resources.files("fhir_server.store").joinpath("sql")
+_KEY = "INSERT INTO server_key (name, value) VALUES ('cursor', %s) ON CONFLICT DO NOTHING"
+_READ_KEY = "SELECT value FROM server_key WHERE name = 'cursor'"
+AIAST = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "AIAST")
+UNSIGNED = ("draft", "proposed")
+"""Statuses of a draft (MedicationRequest, Appointment) that nobody has signed off."""
+
+MakeHook = Callable[[Settings], WriteHook]
+
+
+def open_service(
+    settings: Settings,
+    dsn: str,
+    *,
+    hooks: Sequence[WriteHook] = (),
+    operations: OperationTable | None = None,
+    migrations: Sequence[Traversable] = (),
+) -> Service:
+    """Check the database, bring it up to date, and make the Service. Raises ConfigurationError."""
+    check(dsn)
+    migrate(dsn, settings.schema, [MIGRATIONS, *migrations])
+    database = Database.open(dsn, settings.schema, size=settings.pool, statement_timeout=settings.statement_timeout)
+    registry = parameters.build()
+    writer = Writer(
+        Indexer(registry),
+        Terms(database),
+        Identities(),
+        Compartments(registry),
+        tuple(hooks),
+        is_draft=is_unsigned_draft,
+        keep_unchanged=settings.keep_unchanged,
+    )
+    service = Service(settings, database, registry, writer, _cursor_key(database))
+    if operations is not None:
+        service.operations = operations
+    return service
+
+
+def is_unsigned_draft(resource: dict[str, Any]) -> bool:
+    """Written by an AI (label AIAST) and still a draft: searches leave it out unless they ask for it."""
+    if resource.get("status") not in UNSIGNED:
+        return False
+    labels = (resource.get("meta") or {}).get("security", ())
+    return any((label.get("system"), label.get("code")) == AIAST for label in labels)
+
+
+def _cursor_key(database: Database) -> bytes:
+    with database.transaction() as connection:
+        connection.execute(_KEY, (secrets.token_bytes(32),))
+        row = connection.execute(_READ_KEY).fetchone()
+    assert row is not None
+    return bytes(row[0])
