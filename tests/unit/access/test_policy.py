@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fhir_server.access import policy
+from fhir_server.access.actor import Role
 from fhir_server.access.purpose import Purpose
 
 TABLES = ("DIRECTORY", "SCHEDULING", "ADMINISTRATIVE", "KNOWLEDGE", "SECURITY", "SHARED", "NEVER", "SOLE")
@@ -22,7 +23,7 @@ def test_what_all_patients_share_is_apart_from_what_is_anybodys() -> None:
 
 
 def test_a_patient_writes_nothing_by_rest() -> None:
-    assert policy.RULES[policy.Role.PATIENT].writes == frozenset()
+    assert policy.RULES[Role.PATIENT].writes == frozenset()
 
 
 def test_each_operation_names_a_letter_of_a_scope() -> None:
@@ -30,8 +31,8 @@ def test_each_operation_names_a_letter_of_a_scope() -> None:
 
 
 def test_only_a_clinician_signs_off() -> None:
-    assert policy.OPERATIONS["$sign-off"][0] == {policy.Role.CLINICIAN}
+    assert policy.OPERATIONS["$sign-off"][0] == {Role.CLINICIAN}
 
 
 def test_research_and_payment_are_no_purpose_of_treatment_roles() -> None:
-    assert Purpose.HRESCH not in policy.RULES[policy.Role.CLINICIAN].purposes
+    assert Purpose.HRESCH not in policy.RULES[Role.CLINICIAN].purposes
