@@ -30,7 +30,7 @@ def migrate(dsn: str, schema: str, folders: Sequence[Traversable]) -> list[str]:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         connection.execute(f"SET LOCAL search_path TO {schema}, public")
         connection.execute(_TABLE)
-        done = dict(connection.execute("SELECT name, sha256 FROM migration").fetchall())
+        done: dict[str, str] = dict(connection.execute("SELECT name, sha256 FROM migration").fetchall())
         return [name for name, text in _files(folders) if _run(connection, name, text, done)]
 
 
