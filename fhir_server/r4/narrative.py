@@ -7,6 +7,8 @@ https://hl7.org/fhir/R4/narrative.html
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from copy import deepcopy
 from html.entities import name2codepoint
 from typing import Any
 
@@ -15,16 +17,23 @@ from lxml import etree
 from fhir_server.r4.faults import Faults, fault, named
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
-ELEMENTS = frozenset(
-    "a abbr acronym b big blockquote br caption cite code col colgroup dd dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img li ol p pre q "
-    "samp small span strong sub sup table tbody td tfoot th thead tr tt ul var kbd ins del bdo address center font u s strike".split()
-)
-ATTRIBUTES = frozenset(
-    "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset cite class colspan "
-    "compact coords dir frame headers height href hreflang hspace id lang longdesc name nowrap rel rev rowspan rules scope shape span "
-    "src start style summary tabindex title type valign value vspace width size color".split()
-)
+_ELEMENTS = """
+    a abbr acronym address b bdo big blockquote br caption center cite code col colgroup dd del dfn div dl dt em font h1 h2 h3
+    h4 h5 h6 hr i img ins kbd li ol p pre q s samp small span strike strong sub sup table tbody td tfoot th thead tr tt u ul var
+"""
+_ATTRIBUTES = """
+    abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset cite class
+    color colspan compact coords dir frame headers height href hreflang hspace id lang longdesc name nowrap rel rev rowspan
+    rules scope shape size span src start style summary tabindex title type valign value vspace width
+"""
+ELEMENTS = frozenset(_ELEMENTS.split())
+ATTRIBUTES = frozenset(_ATTRIBUTES.split())
 _NAMED = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)([A-Za-z][A-Za-z0-9]*);")
+_DECLARED = re.compile(r"""\s*<div\b[^>]*\sxmlns=["']http://www\.w3\.org/1999/xhtml["']""").match
+_DIV = re.compile(
+    r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<end>/?)(?:[\w.-]+:)?div(?P<attributes>(?:\s(?:[^"'>]|"[^"]*"|'[^']*')*|/)?)>""",
+    re.DOTALL,
+)
 _SCRIPT = re.compile(r"\s*(?:javascript|vbscript|data:text)", re.IGNORECASE)
 _PARSER = etree.XMLParser(
     resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=False
@@ -41,17 +50,55 @@ def narrative(value: Any, parent: dict[str, Any]) -> Faults:
 
 
 def _problem(text: str) -> str:
-    if "<!DOCTYPE" in text:
-        return "it declares a document type"
-    try:
-        div = etree.fromstring(expand(text), _PARSER)
-    except (etree.XMLSyntaxError, ValueError):
+    div = _parsed(text)
+    if div is None:
         return "this is not well-formed XML"
     if div.tag not in (XHTML + "div", "div"):
         return "the outermost element is not a div"
     return next(filter(None, map(_refused, div.iter())), "") or (
         "" if _has_content(div) else "it has nothing to read"
     )
+
+
+def _parsed(text: str) -> Any | None:
+    try:
+        return None if "<!DOCTYPE" in text else etree.fromstring(expand(text), _PARSER)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+
+
+def is_well_formed(text: str) -> bool:
+    """Whether it can stand in an XML document."""
+    return _parsed(text) is not None
+
+
+def with_namespace(text: str) -> str:
+    """The div as XML needs it: no named characters, and the namespace declared."""
+    text = expand(text)
+    if _DECLARED(text):
+        return text
+    return text.replace("<div", '<div xmlns="http://www.w3.org/1999/xhtml"', 1)
+
+
+def divs(document: str) -> Iterator[str]:
+    """The outermost divs of a well-formed document, as they are written."""
+    depth = start = 0
+    for tag in _DIV.finditer(document):
+        if tag["attributes"] is None:
+            continue
+        start = start if depth else tag.start()
+        depth += -1 if tag["end"] else 0 if tag["attributes"].endswith("/") else 1
+        if depth == 0:
+            yield document[start : tag.end()]
+
+
+def serialized(div: Any, written: str) -> str:
+    """The div's own text where it stands on its own, else the same written anew."""
+    if _DECLARED(written):
+        return written
+    alone = deepcopy(div)
+    etree.cleanup_namespaces(alone, top_nsmap={None: XHTML[1:-1]})
+    return str(etree.tostring(alone, encoding="unicode", with_tail=False))
 
 
 def expand(text: str) -> str:

@@ -1,0 +1,93 @@
+"""A resource as XML: elements in R4's order, values and ids as attributes, the narrative as it was written.
+
+https://hl7.org/fhir/R4/xml.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from fhir_server.r4.definitions import TYPE_CODE, Element, elements
+from fhir_server.r4.narrative import is_well_formed, with_namespace
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.r4.primitives import PRIMITIVES
+
+FHIR = "http://hl7.org/fhir"
+
+
+def to_xml(resource: dict[str, Any]) -> bytes:
+    """UTF-8 with a declaration. Raises Problem.INVALID with the place of what R4 does not know."""
+    parts = _resource(resource, f' xmlns="{FHIR}"', str(resource.get("resourceType")))
+    return ('<?xml version="1.0" encoding="UTF-8"?>' + "".join(parts)).encode()
+
+
+def _resource(resource: Any, namespace: str, place: str) -> Iterator[str]:
+    kind = resource.get("resourceType") if isinstance(resource, dict) else None
+    if not isinstance(kind, str) or kind not in TYPE_CODE:
+        raise FhirError(Problem.INVALID, "resourceType names a resource type of R4.", place)
+    yield f"<{kind}{namespace}>"
+    yield from _members(resource, kind, {"resourceType"}, place)
+    yield f"</{kind}>"
+
+
+def _members(value: dict[str, Any], path: str, done: set[str], place: str) -> Iterator[str]:
+    """The child elements; `done` are the members that are told otherwise."""
+    known = elements(path)
+    for name in value:
+        if name not in done and name.removeprefix("_") not in known:
+            raise FhirError(Problem.INVALID, f"{path} has no such element.", place)
+    for name, element in known.items():
+        twin = value.get(f"_{name}")
+        if name not in done and (name in value or twin is not None):
+            yield from _member(element, value.get(name), twin, f"{place}.{name}")
+
+
+def _member(element: Element, found: Any, twin: Any, place: str) -> Iterator[str]:
+    if element.type == "Resource":
+        for item in _many(found):
+            yield f"<{element.name}>"
+            yield from _resource(item, "", place)
+            yield f"</{element.name}>"
+    elif element.type == "xhtml":
+        yield _narrative(found, place)
+    elif element.type in PRIMITIVES:
+        for item, own in zip_longest(_many(found), _many(twin)):
+            yield from _element(element.name, own or {}, "Element", place, _attribute("value", _text(item)))
+    else:
+        for item in _many(found):
+            yield from _element(element.name, item, element.path, place)
+
+
+def _many(found: Any) -> list[Any]:
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [found]
+
+
+def _element(name: str, value: Any, path: str, place: str, attributes: str = "") -> Iterator[str]:
+    if not isinstance(value, dict):
+        raise FhirError(Problem.INVALID, f"{path} is an object.", place)
+    attributes = _attribute("id", value.get("id")) + attributes
+    if path == "Extension":
+        attributes += _attribute("url", value.get("url"))
+    inner = "".join(_members(value, path, {"id", "url"} if path == "Extension" else {"id"}, place))
+    yield f"<{name}{attributes}>{inner}</{name}>" if inner else f"<{name}{attributes}/>"
+
+
+def _attribute(name: str, text: str | None) -> str:
+    return "" if text is None else f" {name}={quoteattr(text)}"
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
+
+
+def _narrative(text: Any, place: str) -> str:
+    if not isinstance(text, str) or not is_well_formed(text):
+        raise FhirError(Problem.INVALID, "A narrative is a well-formed XHTML div.", place)
+    return with_namespace(text)
