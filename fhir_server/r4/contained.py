@@ -14,19 +14,13 @@ from fhir_server.r4.faults import Fault, Faults
 def settle(resource: dict[str, Any], faults: Faults) -> Faults:
     """The faults of a resource, its local references judged by what it contains."""
     contained = resource.get("contained")
-    ids = (
-        {f"#{item.get('id')}" for item in contained if type(item) is dict}
-        if type(contained) is list
-        else set()
-    )
-    found = [
-        fault for fault in faults or () if not fault.local or fault.local not in ids and fault.local != "#"
-    ]
-    if type(contained) is list:
-        pointed = set(_locals(resource))
-        for at, item in enumerate(contained):
-            if type(item) is dict:
-                found += _of_one(item, f".contained[{at}]", pointed)
+    items = contained if type(contained) is list else []
+    known = {"#"} | {f"#{item.get('id')}" for item in items if type(item) is dict}
+    found = [fault for fault in faults or () if fault.local not in known]
+    pointed = set(_locals(resource)) if items else set()
+    for at, item in enumerate(items):
+        if type(item) is dict:
+            found += _of_one(item, f".contained[{at}]", pointed)
     return found or None
 
 
@@ -34,7 +28,7 @@ def _of_one(item: dict[str, Any], place: str, pointed: set[str]) -> Iterator[Fau
     meta = item.get("meta")
     if "contained" in item:
         yield Fault(place + ".contained", "invariant", "A contained resource contains none itself.", "dom-2")
-    if f"#{item.get('id')}" not in pointed and "#" not in pointed_to_container(item):
+    if f"#{item.get('id')}" not in pointed and "#" not in _locals(item):
         yield Fault(
             place, "invariant", "A contained resource has an id, and something refers to it.", "dom-3"
         )
@@ -52,11 +46,6 @@ def _of_one(item: dict[str, Any], place: str, pointed: set[str]) -> Iterator[Fau
             "A contained resource has no security label of its own.",
             "dom-5",
         )
-
-
-def pointed_to_container(item: dict[str, Any]) -> set[str]:
-    """The local references inside a contained resource; `#` is the resource that contains it."""
-    return set(_locals(item))
 
 
 def _locals(value: Any) -> Iterator[str]:

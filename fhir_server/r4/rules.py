@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from threading import RLock
 from typing import Any
 
@@ -76,7 +75,7 @@ class _Frame:
             faults = _plus(faults, self._missing(value))
         if self.choices:
             faults = self._chosen(value, faults)
-        if faults is None:
+        if faults is None or _is_sound(faults):
             for invariant in self.invariants:
                 if not invariant.holds(value):
                     faults = _plus(faults, [invariant.fault])
@@ -130,6 +129,11 @@ def _walk(rules: Mapping[str, Check], frame: _Frame) -> Check:
     return check
 
 
+def _is_sound(faults: list[Fault]) -> bool:
+    """Whether the members have their types, so that invariants can be asked."""
+    return all(found.local or found.severity == "warning" or found.key for found in faults)
+
+
 def _plus(faults: Faults, more: list[Fault]) -> Faults:
     return [*faults, *more] if faults else more or None
 
@@ -156,7 +160,10 @@ def _members(path: str, element: Element) -> dict[str, Check]:
     is_id = element.name == "id" and path in TYPE_CODE
     plain = bound(element, PRIMITIVES["id" if is_id else element.type])
     if element.is_list:
-        return {element.name: _values(plain, element.name), f"_{element.name}": _twins(element.name)}
+        return {
+            element.name: _values(plain, element.name),
+            f"_{element.name}": _twins(element.name, _object("Element")),
+        }
     return {element.name: plain, f"_{element.name}": _object("Element")}
 
 
@@ -209,7 +216,7 @@ def _alone(twins: Any, at: int) -> Faults:
     return fault("structure", "null stands only where the array with the underscore has an id or extension.")
 
 
-def _twins(name: str) -> Check:
+def _twins(name: str, item: Check) -> Check:
     def check(value: Any, parent: dict[str, Any]) -> Faults:
         if type(value) is not list:
             return fault("structure", f"_{name} is an array like {name}; this is {named(value)}.")
@@ -218,7 +225,7 @@ def _twins(name: str) -> Check:
             return fault("structure", f"_{name} has as many items as {name}.")
         faults: Faults = None
         for at, found in enumerate(value):
-            wrong = _object("Element")(found, parent) if found is not None else _bare(values)
+            wrong = item(found, parent) if found is not None else _bare(values)
             if wrong is not None:
                 faults = _plus(faults, within(f"[{at}]", wrong))
         return faults
@@ -232,9 +239,3 @@ def _bare(values: Any) -> Faults:
         if values
         else fault("structure", "null stands only where the array without the underscore has a value.")
     )
-
-
-@cache
-def root_of(kind: str) -> str:
-    """How an expression of the resource begins."""
-    return kind if kind in TYPE_CODE else "Resource"

@@ -10,41 +10,65 @@ import re
 from typing import Any
 
 from fhir_server.r4.definitions import TYPE_CODE, Element
-from fhir_server.r4.faults import Check, Fault, Faults, fault, within
+from fhir_server.r4.faults import Check, Fault, Faults, fault
 
 _RELATIVE = re.compile(
     r"(?P<type>[A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?|\?\S+)"
 ).fullmatch
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+").fullmatch
-_FORM = "a reference is Type/id, an absolute URL, urn:uuid:, urn:oid: or #id of a contained resource"
+_FORM = " Type/id, an absolute URL, urn:uuid:, urn:oid: or #id of a contained resource"
+
+
+_ANY = frozenset(["Resource"])
+_AGENTS = frozenset(["Organization", "Practitioner", "PractitionerRole"])
 
 
 def reference(element: Element, plain: Check) -> Check:
     """`plain` (a Reference's members) and the reference's form and target type."""
-    targets = frozenset(element.targets) or frozenset(["Resource"])
-    is_any = "Resource" in targets
-    text = f"A reference here points to {', '.join(sorted(targets))}."
+    targets = frozenset(element.targets) or _ANY
 
     def check(value: Any, parent: dict[str, Any]) -> Faults:
         found = plain(value, parent)
-        if type(value) is not dict or type(literal := value.get("reference")) is not str:
+        if (
+            type(value) is not dict
+            or type(literal := value.get("reference")) is not str
+            or literal[:4] == "urn:"
+        ):
             return found
-        if literal[:4] == "urn:":
-            return found
-        local = [
-            Fault("", "invariant", f"No contained resource has this id: {_FORM}.", "ref-1", local=literal)
-        ]
-        if literal[:1] == "#":
-            return [*(found or ()), *local]
         match = _RELATIVE(literal)
-        if match is None:
-            return _unless(_ABSOLUTE(literal), found, f"This is not the form of a reference: {_FORM}.")
-        kind = match["type"]
-        if kind not in TYPE_CODE:
-            return _unless(None, found, "The reference names a resource type that R4 does not have.")
-        return found if is_any or kind in targets else _unless(None, found, text)
-
-    def _unless(good: object, found: Faults, problem: str) -> Faults:
-        return found if good else [*(found or ()), *within(".reference", fault("value", problem))]
+        if match is not None and match["type"] in targets:
+            return found
+        wrong = _wrong_type(match["type"], targets) if match else _wrong_form(literal)
+        return [*(found or ()), *(wrong or ())] or None
 
     return check
+
+
+def _wrong_form(literal: str) -> Faults:
+    if literal[:1] == "#":
+        return [
+            Fault(
+                "",
+                "invariant",
+                "No contained resource has the id that is named here.",
+                "ref-1",
+                local=literal,
+            )
+        ]
+    if _ABSOLUTE(literal):
+        return None
+    return fault("value", f"This is not the form of a reference: {_FORM}.", ".reference")
+
+
+def _wrong_type(kind: str, targets: frozenset[str]) -> Faults:
+    """An agent for another is a warning: HL7's own examples name a Practitioner where R4 wants the Organization."""
+    if kind not in TYPE_CODE:
+        return fault("value", "The reference names a resource type that R4 does not have.", ".reference")
+    if targets == _ANY:
+        return None
+    severity = "warning" if kind in _AGENTS and targets & _AGENTS else "error"
+    return [
+        Fault(
+            ".reference", "value", f"A reference here points to {' or '.join(sorted(targets))}.", "", severity
+        )
+    ]
