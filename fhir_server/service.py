@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from fhir_server.interactions.context import OperationTable, Service
+from fhir_server.operations.registry import Operation
 from fhir_server.search import parameters
 from fhir_server.search.index import Indexer
 from fhir_server.settings import Settings
@@ -28,6 +29,8 @@ MIGRATIONS: Traversable = resources.files("fhir_server.store").joinpath("sql")
 _KEY = "INSERT INTO server_key (name, value) VALUES ('cursor', %s) ON CONFLICT DO NOTHING"
 _READ_KEY = "SELECT value FROM server_key WHERE name = 'cursor'"
 AIAST = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "AIAST")
+OPERATIONS: tuple[Operation, ...] = ()
+"""The operations of a server without the AI layer."""
 UNSIGNED = ("draft", "proposed")
 """Statuses of a draft (MedicationRequest, Appointment) that nobody has signed off."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection, errors
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from fhir_server.r4.outcome import FhirError, Problem
@@ -66,6 +67,17 @@ class Database:
         """A connection outside the pool, whose work commits by itself whatever becomes of the caller's transaction."""
         with psycopg.connect(self.dsn, autocommit=True, options=_options(self.schema, 10_000)) as connection:
             yield connection
+
+    @staticmethod
+    @contextmanager
+    def beside(connection: Connection[Any]) -> Iterator[Connection[Any]]:
+        """As `apart`, for who has only a connection: the same server, user and schema."""
+        row = connection.execute("SHOW search_path").fetchone()
+        given = f"-c search_path={row[0] if row else 'public'}".replace(", ", ",").replace('"', "")
+        info = connection.info
+        dsn = make_conninfo(info.dsn, password=info.password)
+        with psycopg.connect(dsn, autocommit=True, options=given) as other:
+            yield other
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,0 +1,41 @@
+"""app: fhir_server with the AI layer in it: passages kept by a hook, its operations, its migrations, and the web app."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+
+from fastapi import FastAPI
+
+from ai_layer import embed, operations
+from ai_layer.index import PassageIndex
+from ai_layer.settings import AiSettings
+from fhir_server import service
+from fhir_server.app import create_app
+from fhir_server.commands import Distribution
+from fhir_server.interactions.context import Service
+from fhir_server.operations.registry import Operations
+from fhir_server.settings import Settings
+
+MIGRATIONS = resources.files("ai_layer").joinpath("migrations")
+
+
+def make_service(settings: Settings, dsn: str) -> Service:
+    """A Service whose writes keep passages, and that knows the assistant's operations."""
+    ai = AiSettings.of(settings)
+    return service.open_service(
+        settings,
+        dsn,
+        hooks=(PassageIndex(embed.embedder(ai.embedder)),),
+        operations=Operations((*service.OPERATIONS, *operations.OPERATIONS)),
+        migrations=(MIGRATIONS,),
+    )
+
+
+def make_app() -> FastAPI:
+    """The ASGI application of one process, its settings out of the environment."""
+    settings = Settings.load(os.environ)
+    return create_app(make_service(settings, settings.dsn))
+
+
+DISTRIBUTION = Distribution(make_service, "ai_layer.app:make_app")

@@ -1,0 +1,92 @@
+"""ask: from a patient's question to an answer whose every line cites the chart. The whole path, in order.
+
+Decide, guard, retrieve under the Access, keep the least elements, write, check each claim against what it cites, record it.
+No Access, no audit or no patient: no answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ai_layer import chat, guard, record
+from ai_layer.answers import RULES, Answer, Searched
+from ai_layer.claims import Claim
+from ai_layer.evidence import Evidence, manifest
+from ai_layer.explain import definition, explain
+from ai_layer.ground import grounded
+from ai_layer.handoff import hand_off
+from ai_layer.permission import refusal
+from ai_layer.phrases import language_of, sentence
+from ai_layer.question import Question, understand
+from ai_layer.recorded import recorded
+from ai_layer.retrieve import evidence_of, retrieve
+from ai_layer.settings import AiSettings
+from fhir_server.interactions.context import Context
+
+MOST_EVIDENCE = 40
+
+
+def ask(context: Context, patient_id: str, text: str, language: str = "en") -> Answer:
+    """Answer a question from one patient's record, and from that record alone."""
+    escalation = guard.before(text, language)
+    with context.transaction() as inside:
+        assert inside.connection is not None
+        settings = AiSettings.of(context.service.settings)
+        patient = record.patient(inside.connection, context.access, patient_id, context.now())
+        if escalation:
+            return recorded(inside, "ask", patient_id, hand_off(inside, patient_id, escalation))
+        if refused := refusal(inside, patient_id, settings):
+            return recorded(inside, "ask", patient_id, refused)
+        question = understand(text, language, context.now())
+        if question.is_definition:
+            return recorded(inside, "ask", patient_id, Answer("answered", tuple(definition(question))))
+        found = retrieve(inside.connection, context.access, patient_id, question, settings.embedder, MOST_EVIDENCE)
+        evidence = borne_out(question, evidence_of(found))
+        answer = written(context, settings, question, evidence, patient.person)
+        return recorded(inside, "ask", patient_id, answer)
+
+
+def written(
+    context: Context, settings: AiSettings, question: Question, evidence: Sequence[Evidence], person: record.Person
+) -> Answer:
+    """The claims that stand; where none does, what is missing is said, and nothing is concluded from it."""
+    by_rule = grounded(filter(guard.allowed, explain(question, evidence, person)), evidence)
+    claims, writer = chat.rephrased(settings, question, evidence, by_rule) if settings.model else (by_rule, RULES)
+    cited = tuple(_cited(claims, evidence))
+    looked = tuple(searched(question, evidence))
+    proof = manifest(cited, context.access.reason, writer)
+    if not claims:
+        return Answer("abstained", text=_absent(question), searched=looked, manifest=proof)
+    return Answer("answered", tuple(claims), evidence=cited, searched=looked, manifest=proof, writer=writer)
+
+
+def borne_out(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Evidence on what was asked: of the named kind, or about the named thing. Likeness alone decides nothing."""
+    if question.lists_a_kind:
+        return [item for item in evidence if item.type in question.types]
+    named = [item for item in evidence if item.is_named]
+    if question.concepts:
+        exact = [item for item in named if {c.code for c in item.codings} & set(question.codes)]
+        named = exact or named
+    return named
+
+
+def searched(question: Question, evidence: Sequence[Evidence]) -> list[Searched]:
+    """What was looked at, by type."""
+    counts = Counter(item.type for item in evidence)
+    types = sorted({*counts, *question.types}) or ["Observation"]
+    return [Searched(kind, counts[kind], question.time.since, question.time.until) for kind in types]
+
+
+def _cited(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> list[Evidence]:
+    wanted = {reference for claim in claims for reference in claim.citations}
+    return [item for item in evidence if item.reference in wanted]
+
+
+def _absent(question: Question) -> str:
+    language = language_of(question.language)
+    if question.lists_a_kind:
+        return sentence(language, "none_kind")
+    names = [entry.name_in(language) for entry in question.concepts[:1]]
+    return sentence(language, "none", what=names[0] if names else sentence(language, "what_you_asked"))

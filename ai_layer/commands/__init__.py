@@ -1,0 +1,1 @@
+"""The commands that the AI layer adds to `chartline`: demo and ask."""

@@ -1,0 +1,39 @@
+"""recorded: the AuditEvent of an answer, written in the answer's own transaction. No audit, no answer.
+
+It holds who asked, for what, the manifest and the writer; never a word of the question or of the record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ai_layer.answers import Answer
+from fhir_server.access import audit
+from fhir_server.access.actor import Actor
+from fhir_server.access.decide import decide
+from fhir_server.access.purpose import Purpose
+from fhir_server.interactions.context import Context
+from fhir_server.interactions.create import create
+
+
+def recorded(context: Context, operation: str, patient_id: str, answer: Answer, reference: str = "") -> Answer:
+    """The answer, once its event is written."""
+    details: dict[str, object] = {"status": answer.status, "writer": answer.writer, "claims": len(answer.claims)}
+    if answer.manifest:
+        details["manifest"] = answer.manifest
+    event = audit.assisted(
+        occasion(context, answer.reason), operation, reference or f"Patient/{patient_id}", patient_id, details=details
+    )
+    create(as_system(context), "AuditEvent", event)
+    return answer
+
+
+def occasion(context: Context, reason: str = "") -> audit.Occasion:
+    """Who asks, when and under which request."""
+    access = context.access
+    return audit.Occasion(access.actor, access.purpose, context.now(), request_id=context.request_id, reason=reason or access.reason)
+
+
+def as_system(context: Context) -> Context:
+    """The same transaction, for what the server itself has to write: audit, drafts and tasks."""
+    return replace(context, access=decide(Actor.system("chartline"), Purpose.HOPERAT))

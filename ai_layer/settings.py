@@ -1,0 +1,27 @@
+"""What the AI layer reads from the settings: which embedder, which model, and the limits of a question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fhir_server.settings import Settings
+
+QUESTION_LETTERS = 2000
+"""Letters of a question; more is answered with 413."""
+MOST_FOUND = 50
+"""Resources of one retrieval at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class AiSettings:
+    """`model` empty: answers are written by rule. `opt_in`: an active Consent that permits it is needed."""
+
+    embedder: str
+    model: str
+    model_base_url: str
+    opt_in: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> AiSettings:
+        """Out of the server's settings."""
+        return cls(settings.embedder, settings.model, settings.model_base_url, settings.consent == "opt-in")

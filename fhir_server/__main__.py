@@ -1,0 +1,57 @@
+"""The command `chartline`, for the server alone: `python -m fhir_server`. The AI layer's `__main__` adds its own commands.
+
+Each command is a module with `add(parser)` and `run(arguments, settings, distribution) -> exit code`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from fhir_server import service
+from fhir_server.commands import Distribution, load, migrate, serve, token
+from fhir_server.commands.running import say
+from fhir_server.interactions.context import Service
+from fhir_server.r4.outcome import FhirError
+from fhir_server.settings import SETTINGS, ConfigurationError, Settings
+
+COMMANDS: dict[str, ModuleType] = {"serve": serve, "load": load, "migrate": migrate, "token": token}
+
+
+def make_service(settings: Settings, dsn: str) -> Service:
+    """The Service of a server without the AI layer."""
+    return service.open_service(settings, dsn)
+
+
+DISTRIBUTION = Distribution(make_service, "fhir_server.app:make_app")
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    commands: Mapping[str, ModuleType] = COMMANDS,
+    distribution: Distribution = DISTRIBUTION,
+) -> int:
+    """Run one command; what has to be set right is said in one sentence."""
+    parser = argparse.ArgumentParser(prog="chartline", description="A FHIR R4 server with an AI layer that vouches for every line.")
+    inner = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in commands.items():
+        module.add(inner.add_parser(name, help=(module.__doc__ or "").split("\n")[0]))
+    arguments = parser.parse_args(argv)
+    flags = {row.name: getattr(arguments, row.name, None) for row in SETTINGS}
+    try:
+        settings = Settings.load(os.environ, **flags)
+        logging.basicConfig(level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        return int(commands[arguments.command].run(arguments, settings, distribution))
+    except (ConfigurationError, FhirError) as error:
+        say(f"chartline: {error}")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""app: the one place where the parts meet: a Service, the way in over HTTP, and whatever stands beside FHIR.
+
+`create_app` is for one process; `chartline serve` starts one or more of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fhir_server.interactions.capabilities import VERSION
+from fhir_server.interactions.context import Service
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.rest import openapi, response
+from fhir_server.rest.auth import authenticator
+from fhir_server.rest.endpoint import Endpoint, incoming_of, sent
+from fhir_server.rest.health import health_router
+from fhir_server.rest.signin_routes import auth_router
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+MakeRouter = Callable[[Service], APIRouter]
+
+
+def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
+    """The application. `routers` are what other layers add beside /fhir (sign-in, the web app)."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.database.close()
+
+    app = FastAPI(title="Chartline", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    endpoint = Endpoint(service, authenticator(service))
+    for path in ("/fhir", "/fhir/{path:path}"):
+        app.add_api_route(path, endpoint.__call__, methods=METHODS, include_in_schema=False)
+    app.include_router(health_router(service))
+    app.include_router(auth_router(service))
+    for make in routers:
+        app.include_router(make(service))
+    _allow_browsers(app, service.settings.cors_origins)
+    _answer_in_fhir(app, service)
+    openapi.describe(app, service)
+    return app
+
+
+def _allow_browsers(app: FastAPI, origins: str) -> None:
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[origin.strip() for origin in origins.split(",")],
+            allow_methods=METHODS,
+            allow_headers=["*"],
+            expose_headers=["Content-Location", "ETag", "Last-Modified", "Location", "X-Request-Id"],
+        )
+
+
+def _answer_in_fhir(app: FastAPI, service: Service) -> None:
+    """Addresses that nobody has answer with an OperationOutcome as well."""
+
+    def not_found(request: Request, error: Exception) -> Response:
+        incoming = incoming_of(service, request)
+        return sent(incoming, response.refused(incoming, FhirError(Problem.NO_ROUTE, "Nothing has this address; FHIR is under /fhir.")))
+
+    def wrong_method(request: Request, error: Exception) -> Response:
+        incoming = incoming_of(service, request)
+        return sent(incoming, response.refused(incoming, FhirError(Problem.METHOD_NOT_ALLOWED, "This address does not know this method.")))
+
+    app.add_exception_handler(404, not_found)
+    app.add_exception_handler(405, wrong_method)

@@ -1,0 +1,129 @@
+"""`chartline load PATH...`: files and folders of FHIR resources into the store; the same files again change nothing.
+
+Each source is one transaction; one that fails is a line in the report, and the rest still goes in. Files that refer to others by
+identifier wait until those are in (mappings.order), whatever the order they were named in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from fhir_server.commands import Distribution
+from fhir_server.commands.running import database, say, system_context
+from fhir_server.ingest import Ingested, ingest
+from fhir_server.interactions.context import Context
+from fhir_server.r4 import json
+from fhir_server.settings import Settings, add_flags
+from mappings import files
+from mappings.order import order
+from mappings.source import Source
+
+WAITING = 8
+"""Sources that may wait for a worker, so that a folder of any size is read as it is loaded."""
+Line = tuple[Ingested, float]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The flags."""
+    parser.add_argument("paths", nargs="+", type=Path, help="files and folders")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="processes that load")
+    parser.add_argument("--report", type=Path, help="file for the report, one JSON line a source")
+    add_flags(parser, "dsn", "data_dir", "schema")
+
+
+def run(arguments: argparse.Namespace, settings: Settings, distribution: Distribution) -> int:
+    """0 when all went in, 1 when something did not."""
+    started = time.monotonic()
+    with database(settings) as dsn, _report(arguments.report) as report:
+        distribution.make_service(settings, dsn).database.close()
+        with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]} resources"), TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+            task = progress.add_task("Loading", total=None, count=0)
+            total, failed = 0, 0
+            for found, seconds in load(arguments.paths, settings, dsn, distribution, arguments.jobs):
+                total += found.resources
+                failed += found.status == "failed"
+                report(_line(found, seconds))
+                _show(progress, task, found, total)
+        _analyze(dsn, settings.schema)
+    seconds = time.monotonic() - started
+    say(f"{total} resources in {seconds:.1f} s ({total / seconds:.0f}/s); {failed} sources failed.")
+    return 1 if failed else 0
+
+
+def load(paths: Iterable[Path], settings: Settings, dsn: str, distribution: Distribution, jobs: int = 1) -> Iterator[Line]:
+    """What came of each source, as it comes. A wave is loaded to its end before the next one starts."""
+    sources = order(files.read(paths))
+    if jobs <= 1:
+        _open(settings, dsn, distribution)
+        yield from map(_ingest, sources)
+        return
+    with ProcessPoolExecutor(jobs, initializer=_open, initargs=(settings, dsn, distribution)) as pool:
+        running: set[Future[Line]] = set()
+        wave = 0
+        for source in sources:
+            if source.wave != wave or len(running) >= jobs + WAITING:
+                done, running = wait(running, return_when="ALL_COMPLETED" if source.wave != wave else FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+                wave = source.wave
+            running.add(pool.submit(_ingest, source))
+        yield from (future.result() for future in running)
+
+
+_context: Context | None = None
+
+
+def _open(settings: Settings, dsn: str, distribution: Distribution) -> None:
+    """One Service a process."""
+    global _context
+    _context = system_context(distribution.make_service(replace(settings, pool=2), dsn))
+
+
+def _ingest(source: Source) -> Line:
+    assert _context is not None
+    started = time.monotonic()
+    found = ingest(_context, source)
+    return replace(found, results=[]), time.monotonic() - started
+
+
+@contextmanager
+def _report(path: Path | None) -> Iterator[Any]:
+    with path.open("wb") if path else nullcontext() as file:
+        yield file.write if file else (lambda line: None)
+
+
+def _line(found: Ingested, seconds: float) -> bytes:
+    row = {
+        "file": found.file,
+        "status": found.status,
+        "resources": found.resources,
+        "seconds": round(seconds, 3),
+        "issues": found.issues,
+    }
+    return json.encode(row) + b"\n"
+
+
+def _show(progress: Progress, task: TaskID, found: Ingested, total: int) -> None:
+    if found.status == "failed":
+        first = found.issues[0]
+        progress.console.print(f"failed: {found.file}: {first.get('diagnostics')} {first.get('expression', '')}", markup=False)
+    progress.update(task, advance=1, count=total)
+
+
+def _analyze(dsn: str, schema: str) -> None:
+    """After a load the planner has to learn what the tables hold now."""
+    with psycopg.connect(dsn, autocommit=True, options=f"-c search_path={schema},public") as connection:
+        connection.execute("ANALYZE")
+
+

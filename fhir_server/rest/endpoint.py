@@ -1,0 +1,166 @@
+"""From an HTTP request to an HTTP answer: read the body, say who asks, find the handler, write what came of it.
+
+The body is read on the event loop, everything else runs on a thread. Whatever fails is an OperationOutcome; a failure of ours shows
+an id and nothing else. https://hl7.org/fhir/R4/http.html#Status-Codes
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+import zstandard
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+
+from fhir_server.access.decide import Access
+from fhir_server.interactions.context import Context, Service
+from fhir_server.operations.registry import EventStream
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.rest import response
+from fhir_server.rest.request import Incoming
+from fhir_server.rest.response import Outgoing
+from fhir_server.rest.routes import OPEN_SHAPES, allowed, handler_of, shape_of
+
+LOG = logging.getLogger("chartline.rest")
+COMPRESSED_FROM = 4096
+"""Bytes from which an answer is worth compressing."""
+
+Authenticate = Callable[[Incoming], Access]
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """Answers every address under /fhir."""
+
+    service: Service
+    authenticate: Authenticate
+
+    async def __call__(self, request: Request) -> Response:
+        """The answer, whatever happens."""
+        incoming = incoming_of(self.service, request)
+        try:
+            incoming.body = await read_body(request, self.service.settings.max_body)
+        except FhirError as error:
+            return sent(incoming, response.refused(incoming, error))
+        except ClientDisconnect:
+            return Response(status_code=400)
+        return sent(incoming, await run_in_threadpool(self.answer, incoming))
+
+    def answer(self, incoming: Incoming) -> Outgoing:
+        """The whole way, on one thread."""
+        try:
+            return self._answer(incoming)
+        except FhirError as error:
+            return response.refused(incoming, error, self._headers(incoming, error))
+        except psycopg.errors.DataError:
+            error = FhirError(Problem.BAD_REQUEST, "A value lies outside what the database can hold.")
+            return response.refused(incoming, error)
+        except Exception as error:
+            LOG.error("request %s failed: %s", incoming.request_id, _where(error))
+            shown = FhirError(Problem.INTERNAL, f"An error of this server; its id is {incoming.request_id}.")
+            return response.refused(incoming, shown)
+
+    def _answer(self, incoming: Incoming) -> Outgoing:
+        handler = handler_of(incoming)
+        response.wanted_format(incoming)
+        access = self.authenticate(incoming)
+        context = Context(self.service, access, incoming.base, incoming.is_lenient, request_id=incoming.request_id)
+        found = handler(context, incoming)
+        if isinstance(found, EventStream):
+            return Outgoing(200, headers={"content-type": "text/event-stream", "cache-control": "no-store"}, stream=found.events)
+        return response.outgoing(incoming, found)
+
+    def _headers(self, incoming: Incoming, error: FhirError) -> dict[str, str]:
+        if error.problem is Problem.METHOD_NOT_ALLOWED:
+            return {"allow": ", ".join(allowed(incoming.segments))}
+        return {"www-authenticate": 'Bearer realm="chartline"'} if error.problem is Problem.UNAUTHENTICATED else {}
+
+
+def is_open(incoming: Incoming) -> bool:
+    """Whether the address may be read without a token."""
+    return shape_of(incoming.segments) in OPEN_SHAPES
+
+
+def incoming_of(service: Service, request: Request) -> Incoming:
+    """The request, its body still to come."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+    given = headers.get("x-request-id", "")
+    base = (service.settings.base_url or f"{request.url.scheme}://{request.url.netloc}") + "/fhir"
+    return Incoming(
+        request.method,
+        request.path_params.get("path", ""),
+        request.url.query,
+        headers,
+        b"",
+        base,
+        request.cookies,
+        request.client.host if request.client else "",
+        given if given.isascii() and given.isprintable() and 0 < len(given) <= 64 else service.new_id(),
+    )
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The whole body. Raises TOO_LARGE as soon as it is known to be."""
+    refusal = FhirError(Problem.TOO_LARGE, f"The body has more than {most} bytes, which is the setting CHARTLINE_MAX_BODY.")
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise refusal
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise refusal
+    return _unpacked(request, bytes(body), refusal, most)
+
+
+def _unpacked(request: Request, body: bytes, refusal: FhirError, most: int) -> bytes:
+    """A gzip body, no further than the limit."""
+    if request.headers.get("content-encoding", "").lower() != "gzip":
+        return body
+    import zlib
+
+    unpacker = zlib.decompressobj(31)
+    try:
+        found = unpacker.decompress(body, most + 1)
+    except zlib.error:
+        raise FhirError(Problem.BAD_REQUEST, "Content-Encoding: the body is not gzip.") from None
+    if len(found) > most:
+        raise refusal
+    return found
+
+
+def sent(incoming: Incoming, outgoing: Outgoing) -> Response:
+    """As Starlette sends it."""
+    headers = {**outgoing.headers, "x-request-id": incoming.request_id, "vary": "Accept, Accept-Encoding, Authorization, Prefer"}
+    if outgoing.stream is not None:
+        return StreamingResponse(outgoing.stream, outgoing.status, headers)
+    body = _compressed(incoming, outgoing.body, headers)
+    return Response(b"" if incoming.method == "HEAD" else body, outgoing.status, headers)
+
+
+def _compressed(incoming: Incoming, body: bytes, headers: dict[str, str]) -> bytes:
+    accepted = incoming.headers.get("accept-encoding", "")
+    if len(body) < COMPRESSED_FROM or not accepted:
+        return body
+    if "zstd" in accepted:
+        headers["content-encoding"] = "zstd"
+        return zstandard.ZstdCompressor(level=1).compress(body)
+    if "gzip" in accepted:
+        headers["content-encoding"] = "gzip"
+        return gzip.compress(body, 1)
+    return body
+
+
+def _where(error: BaseException) -> str:
+    """The kind of failure and the place in our code; never its message, which may hold parts of a record."""
+    trace, place = error.__traceback__, "?"
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} in {code.co_name}"
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {place}"
