@@ -7,7 +7,7 @@ https://hl7.org/fhir/R4/security.html#authorization
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field
 
 from fhir_server.access.actor import Actor, Role
@@ -47,11 +47,14 @@ class Access:
 
     def on(self, alias: str, interaction: str = "read") -> Fragment:
         """The condition on rows of `resource` under this alias; for reading also those that may only be searched."""
-        return self._condition(alias, f"{alias}.type", interaction)
+        return self._condition(alias, f"{alias}.type", interaction, self.scopes)
 
     def on_history(self, alias: str) -> Fragment:
-        """The same for reading rows of `history`, whose type stands in the rid."""
-        return self._condition(alias, type_column(alias), "read")
+        """The same for rows of `history`, whose type stands in the rid.
+
+        The index speaks of current versions only, so a scope with a restriction grants no superseded one.
+        """
+        return self._condition(alias, type_column(alias), "read", [s for s in self.scopes if not s.query])
 
     def permits(self, interaction: str, resource_type: str = "") -> bool:
         """Whether the interaction or `$operation` is open to the actor at all; an empty type means any type."""
@@ -80,12 +83,12 @@ class Access:
             return False
         return any(scope.grants(letter, resource_type) for scope in self.scopes) and bool(allowed)
 
-    def _condition(self, alias: str, kind: str, interaction: str) -> Fragment:
+    def _condition(self, alias: str, kind: str, interaction: str, scopes: Sequence[Scope]) -> Fragment:
         if not _ALIAS.fullmatch(alias):
             raise ValueError("An alias is a plain SQL name.")
         letter = LETTER[interaction]
         letters = "rs" if letter in "rs" else letter
-        counted = [s for s in self.scopes if any(s.grants(x, "") for x in letters)]
+        counted = [s for s in scopes if any(s.grants(x, "") for x in letters)]
         granted = _either([self._scope(s, alias, kind) for s in counted])
         found = all_of(p for p in (self._role(alias, kind, letter), granted) if p.text != TRUE.text)
         return (

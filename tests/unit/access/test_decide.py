@@ -163,6 +163,11 @@ def test_a_restricted_scope_carries_its_condition() -> None:
     assert found.values[-1] == "laboratory"
 
 
+def test_a_restricted_scope_grants_no_superseded_version() -> None:
+    actor = Actor(Role.CLINICIAN, "x", scopes=parse_scopes("user/Observation.rs?category=laboratory"))
+    assert decide(actor, Purpose.TREAT, _category).on_history("h").text == "FALSE"
+
+
 @pytest.mark.parametrize("compiler", [None, _refuses])
 def test_a_restriction_that_cannot_be_compiled_denies(compiler: object) -> None:
     actor = Actor(Role.CLINICIAN, "x", scopes=parse_scopes("user/Observation.rs?category=laboratory"))
