@@ -76,9 +76,9 @@ class _Frame:
         if self.choices:
             faults = self._chosen(value, faults)
         if faults is None or _is_sound(faults):
-            for invariant in self.invariants:
-                if not invariant.holds(value):
-                    faults = _plus(faults, [invariant.fault])
+            for rule, broken in self.invariants:
+                if not rule.holds(value):
+                    faults = _plus(faults, [broken])
         return faults
 
     def _missing(self, value: dict[str, Any]) -> list[Fault]:
@@ -156,6 +156,7 @@ def _members(path: str, element: Element) -> dict[str, Check]:
         plain = bound(element, _object(element.path))
         if element.type == "Reference":
             plain = reference(element, plain)
+        plain = invariants.guarded(path, element, plain)
         return {element.name: _list(plain, element) if element.is_list else plain}
     is_id = element.name == "id" and path in TYPE_CODE
     plain = bound(element, PRIMITIVES["id" if is_id else element.type])

@@ -1,4 +1,4 @@
-"""Whether a resource is R4: elements, cardinalities, forms, bindings, references, extensions, contained resources.
+"""Whether a resource is R4: elements, cardinalities, forms, bindings, references, extensions, contained resources, invariants.
 
 https://hl7.org/fhir/R4/validation.html
 """
@@ -14,14 +14,25 @@ from fhir_server.r4.rules import resource as check
 MOST_ISSUES = 200
 
 
-def validate(resource: dict[str, Any]) -> list[Issue]:
-    """What is wrong, in document order; nothing when the resource is valid. At most 200 issues; none holds a value of the record."""
+def validate(resource: dict[str, Any], deep: bool = False) -> list[Issue]:
+    """What is wrong, errors first; nothing when the resource is valid. At most 200 issues, and none holds a value of the record.
+
+    `deep` also asks the invariants that are not compiled, in FHIRPath; it takes milliseconds instead of microseconds.
+    """
     try:
-        faults = check(resource, {})
+        faults = check(resource, {}) or []
     except RecursionError:
         return [Issue("structure", "The resource is nested too deeply.")]
-    if faults is None:
+    if deep and not any(fault.severity == "error" for fault in faults):
+        from fhir_server.r4.deep import ask
+
+        faults += ask(resource)
+    if not faults:
         return []
+    faults.sort(key=lambda fault: fault.severity != "error")
+    return [fault.as_issue(_root(resource)) for fault in faults[:MOST_ISSUES]]
+
+
+def _root(resource: Any) -> str:
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
-    root = kind if isinstance(kind, str) and kind in TYPE_CODE else "Resource"
-    return [fault.as_issue(root) for fault in faults[:MOST_ISSUES]]
+    return kind if isinstance(kind, str) and kind in TYPE_CODE else "Resource"

@@ -1,0 +1,97 @@
+"""The invariants that have no rule of ours, asked in FHIRPath: slow (some ms a resource), so only where a caller wants all.
+
+An expression that fhirpathpy cannot evaluate, or that has no answer, breaks nothing. https://hl7.org/fhir/R4/fhirpath.html
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import fhirpathpy
+from fhirpathpy.models import models
+
+from fhir_server.r4 import definitions
+from fhir_server.r4.definitions import Element, Invariant, elements
+from fhir_server.r4.faults import Fault
+from fhir_server.r4.invariant_forms import UCUM
+from fhir_server.r4.invariants import BY_STRUCTURE, rule_of
+from fhir_server.r4.primitives import PRIMITIVES
+
+_LOG = logging.getLogger(__name__)
+_TRACE = re.compile(r"\.trace\('\w*'\)")
+"""Traces print what they see, which may be a word of the record."""
+_NOT_ASKED = BY_STRUCTURE | {"dom-6"}
+"""dom-6 wishes for a narrative; it is a matter of taste, not of the record."""
+
+
+def ask(resource: dict[str, Any]) -> list[Fault]:
+    """Faults of a resource that is otherwise valid."""
+    return [
+        fault
+        for place, node, path, rules, root in _nodes(resource, "")
+        for fault in _broken(place, node, path, rules, root)
+    ]
+
+
+_Node = tuple[str, Any, str, tuple[Invariant, ...], dict[str, Any]]
+
+
+def _nodes(resource: dict[str, Any], place: str) -> Iterator[_Node]:
+    kind = resource["resourceType"]
+    yield place, resource, kind, definitions.invariants(kind), resource
+    yield from _members(resource, kind, place, resource)
+
+
+def _members(value: dict[str, Any], path: str, place: str, root: dict[str, Any]) -> Iterator[_Node]:
+    known = elements(path)
+    for name, found in value.items():
+        element = known.get(name)
+        if element is not None:
+            here = f"{place}.{element.choice or name}"
+            for at, item in enumerate(found if isinstance(found, list) else [found]):
+                yield from _member(item, path, element, f"{here}[{at}]" if element.is_list else here, root)
+
+
+def _member(item: Any, path: str, element: Element, place: str, root: dict[str, Any]) -> Iterator[_Node]:
+    if element.type == "Resource":
+        yield from _nodes(item, place)
+        return
+    yield place, item, f"{path}.{element.name}", element.invariants, root
+    if element.type not in PRIMITIVES:
+        if element.path != f"{path}.{element.name}":
+            yield place, item, element.path, definitions.invariants(element.path), root
+        yield from _members(item, element.path, place, root)
+
+
+def _broken(
+    place: str, node: Any, path: str, rules: tuple[Invariant, ...], root: dict[str, Any]
+) -> Iterator[Fault]:
+    for rule in rules:
+        if (
+            rule.key not in _NOT_ASKED
+            and rule.expression
+            and rule_of(path, rule.key) is None
+            and not _holds(rule, node, root)
+        ):
+            yield Fault(place, "invariant", f"This does not hold: {rule.expression}", rule.key, rule.severity)
+
+
+def _holds(rule: Invariant, node: Any, root: dict[str, Any]) -> bool:
+    try:
+        return _compiled(rule.expression)(node, {"resource": root, "rootResource": root, "ucum": UCUM}) != [
+            False
+        ]
+    except Exception:
+        _LOG.debug("FHIRPath of %s cannot be evaluated", rule.key)
+        return True
+    return bool(answer != [False])
+
+
+@cache
+def _compiled(expression: str) -> Callable[[Any, dict[str, Any]], Any]:
+    found: Callable[[Any, dict[str, Any]], Any] = fhirpathpy.compile(_TRACE.sub("", expression), models["r4"])
+    return found
