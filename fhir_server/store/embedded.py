@@ -7,10 +7,8 @@ stops it when its owner ends, however that ends. docs/adr/0001-embedded-postgres
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,11 +21,12 @@ from psycopg.conninfo import make_conninfo
 
 from fhir_server.settings import ConfigurationError
 from fhir_server.store import guise
-from fhir_server.store.binaries import binaries, major_version
-from fhir_server.store.folder import DataFolder, FolderInUse, write_private
+from fhir_server.store.binaries import binaries
+from fhir_server.store.cluster import USER, advice, make_cluster
+from fhir_server.store.folder import DataFolder, FolderInUse
 from fhir_server.store.guise import Guise
 
-USER, DATABASE = "chartline", "chartline"
+DATABASE = "chartline"
 START_SECONDS = 60.0
 """A crash before may have left a log to replay."""
 STOP_SECONDS = 30.0
@@ -56,17 +55,6 @@ SERVER_SETTINGS: dict[str, str] = {
     "log_statement": "none",
 }
 """For two shared cores; statements and their values are never logged, since they hold parts of records."""
-
-ADVICE: tuple[tuple[str, str], ...] = (
-    ("No space left on device", "the disk is full: make room, or choose another --data-dir"),
-    (
-        "not compatible with this version",
-        "another major version of PostgreSQL made this folder: dump it there and restore it here",
-    ),
-    ("Permission denied", "the user that runs Chartline may not write here: choose another --data-dir"),
-    ("could not map anonymous shared memory", "the machine has too little memory free"),
-)
-"""What Postgres says, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +91,7 @@ class EmbeddedPostgres:
                 self.stop()
                 if isinstance(error, OSError):
                     raise ConfigurationError(
-                        f"The embedded Postgres did not start: {_advice(str(error))}"
+                        f"The embedded Postgres did not start: {advice(str(error))}"
                     ) from None
                 raise
 
@@ -127,7 +115,7 @@ class EmbeddedPostgres:
         chosen = guise.choose(self.folder.home, self.folder.cluster, binaries() / "postgres")
         password, sockets = self.folder.password(), self.folder.sockets()
         if not self.folder.cluster.exists():
-            _make_cluster(self.folder, chosen, password)
+            make_cluster(self.folder, chosen, password, durable=self.settings["fsync"] == "on")
         chosen.give(sockets)
         _forget_crash(self.folder.cluster, sockets)
         said = self.folder.log.stat().st_size if self.folder.log.exists() else 0
@@ -164,7 +152,7 @@ class EmbeddedPostgres:
         with self.folder.log.open("rb") as log:
             log.seek(said)
             words = log.read().decode(errors="replace")
-        raise ConfigurationError(f"The embedded Postgres did not start: {_advice(words)}")
+        raise ConfigurationError(f"The embedded Postgres did not start: {advice(words)}")
 
 
 @contextmanager
@@ -213,52 +201,6 @@ def answering(folder: DataFolder) -> str:
     return dsn
 
 
-def _make_cluster(folder: DataFolder, chosen: Guise, password: str) -> None:
-    """initdb beside the final place, then one rename: what is there under its name is whole."""
-    unfinished = folder.home / "postgres.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=folder.home) as private:
-        file = Path(private) / "password"
-        write_private(file, password)
-        _owned(unfinished, chosen)
-        chosen.give(Path(private))
-        chosen.give(file)
-        made = subprocess.run(
-            [
-                binaries() / "initdb",
-                "-D",
-                unfinished,
-                "-U",
-                USER,
-                "-A",
-                "scram-sha-256",
-                f"--pwfile={file}",
-                *_locale(),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder.home,
-            preexec_fn=chosen.enter,
-        )
-    if made.returncode:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise ConfigurationError(f"The database could not be made in {folder.home}: {_advice(made.stderr)}")
-    unfinished.rename(folder.cluster)
-
-
-def _owned(path: Path, chosen: Guise) -> None:
-    path.mkdir(mode=0o700)
-    chosen.give(path)
-
-
-def _locale() -> list[str]:
-    """Sorted by code point, cased by Unicode, and the same on every machine."""
-    if major_version(binaries()) < 17:
-        return ["-E", "UTF8", "--locale=C"]
-    return ["-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-
-
 def _forget_crash(cluster: Path, sockets: Path) -> None:
     """A crash leaves files with its process number, which may be another process's by now.
 
@@ -296,10 +238,3 @@ def _shared_memory() -> dict[str, str]:
         if found.f_frsize * found.f_blocks >= SMALL_SHARED_MEMORY
         else {"dynamic_shared_memory_type": "mmap"}
     )
-
-
-def _advice(words: str) -> str:
-    for said, advice in ADVICE:
-        if said in words:
-            return f"{advice}."
-    return words.strip()[-400:] or "it said nothing."
