@@ -18,6 +18,7 @@ from fhir_server.access.decide import decide
 from fhir_server.access.purpose import Purpose
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.interactions.context import Context, Service
+from fhir_server.interactions.history import history
 from fhir_server.interactions.search import search
 from fhir_server.interactions.update import update
 from fhir_server.r4 import json
@@ -552,3 +553,19 @@ def test_staff_sees_no_clinical_resource(records: Context) -> None:
 )
 def test_a_scope_narrows_what_is_seen(records: Context, scope: str, seen: set[str]) -> None:
     assert _seen(records, replace(Actor.of_patient("a"), scopes=parse_scopes(scope))) == seen
+
+
+def test_the_time_before_a_resource_was_ones_own_stays_hidden(records: Context, clock: Clock) -> None:
+    """An Observation of b that is corrected to be a's: a reads it from then on, b no more, and neither the other's versions."""
+    clock.turn(minutes=1)
+    update(records, "Observation", "b-lab", _observation("b-lab", "a"))
+    assert _versions(records, Actor.system()) == ["2", "1"]
+    assert _versions(records, Actor.of_patient("a")) == ["2"]
+    with pytest.raises(FhirError, match="There is no"):
+        _versions(records, Actor.of_patient("b"))
+
+
+def _versions(records: Context, actor: Actor) -> list[str]:
+    context = replace(records, access=auth_of(records.service).access(actor))
+    found = json.decode(history(context, "Observation", "b-lab", []).body or b"{}")
+    return [entry["resource"]["meta"]["versionId"] for entry in found["entry"]]
