@@ -112,9 +112,9 @@ class EmbeddedPostgres:
         self._process = None
 
     def _start(self, lock: int) -> str:
-        chosen = guise.choose(self.folder.home, self.folder.cluster, binaries() / "postgres")
+        chosen = guise.choose(self.folder, binaries() / "postgres")
         password, sockets = self.folder.password(), self.folder.sockets()
-        if not self.folder.cluster.exists():
+        if not self.folder.has_cluster():
             make_cluster(self.folder, chosen, password, durable=self.settings["fsync"] == "on")
         chosen.give(sockets)
         _forget_crash(self.folder.cluster, sockets)

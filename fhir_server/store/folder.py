@@ -61,10 +61,14 @@ class DataFolder:
             file.flush()
             yield file.fileno()
 
+    def has_cluster(self) -> bool:
+        """Whether initdb has run here, to its end."""
+        return (self.cluster / "PG_VERSION").exists()
+
     def password(self) -> str:
         """The server's password, made with the cluster."""
         path = self.home / "password"
-        if not path.exists() and self.cluster.exists():
+        if not path.exists() and self.has_cluster():
             raise ConfigurationError(
                 f"{path} is missing: put it back from your backup, or restore into another --data-dir."
             )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fhir_server.settings import ConfigurationError
+from fhir_server.store.folder import DataFolder
 
 ON_LINUX = platform.system() == "Linux"
 NOBODY = 65534
@@ -75,28 +76,26 @@ class Guise:
         return prepare
 
 
-def choose(home: Path, cluster: Path, postgres: Path) -> Guise:
+def choose(folder: DataFolder, postgres: Path) -> Guise:
     """The guise that this machine allows and that owns the cluster, where there is one. Raises ConfigurationError."""
-    if os.geteuid() != 0:
-        return _owning(cluster, Guise(os.geteuid(), _stay))
-    guises = [Guise(0, _enter_namespace), Guise(NOBODY, _become_nobody)]
-    if cluster.exists():
-        guises = [guise for guise in guises if guise.uid == cluster.stat().st_uid]
+    guises = (
+        [Guise(0, _enter_namespace), Guise(NOBODY, _become_nobody)]
+        if os.geteuid() == 0
+        else [Guise(os.geteuid(), _stay)]
+    )
+    if folder.has_cluster():
+        guises = [guise for guise in guises if guise.uid == folder.cluster.stat().st_uid]
+    if not guises:
+        raise ConfigurationError(
+            f"{folder.cluster} belongs to another user: run as that user, or choose another --data-dir."
+        )
     for guise in guises:
-        if _works(guise, home, postgres):
+        if _works(guise, folder.home, postgres):
             return guise
     raise ConfigurationError(
         "Postgres does not run as root, this machine allows no user namespace, and the user nobody cannot reach "
-        f"{home} and {postgres}: run as another user, choose another --data-dir, or set CHARTLINE_DSN."
+        f"{folder.home} and {postgres}: run as another user, choose another --data-dir, or set CHARTLINE_DSN."
     )
-
-
-def _owning(cluster: Path, guise: Guise) -> Guise:
-    if cluster.exists() and cluster.stat().st_uid != guise.uid:
-        raise ConfigurationError(
-            f"{cluster} belongs to another user: run as that user, or choose another --data-dir."
-        )
-    return guise
 
 
 def _works(guise: Guise, home: Path, postgres: Path) -> bool:

@@ -277,6 +277,21 @@ def test_an_interrupted_initdb_is_made_anew(new_dir: Path) -> None:
         assert count(running.dsn, "SELECT 1") == 1
 
 
+@as_root
+def test_a_folder_of_another_user_is_refused_with_advice(data_dir: Path) -> None:
+    os.chown(data_dir / "postgres", 4242, 4242)
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
+        EmbeddedPostgres(data_dir).start()
+
+
+def test_files_of_somebody_else_are_never_replaced(new_dir: Path) -> None:
+    (new_dir / "postgres").mkdir(parents=True)
+    (new_dir / "postgres" / "mine.txt").write_text("kept")
+    with pytest.raises(ConfigurationError):
+        EmbeddedPostgres(new_dir).start()
+    assert (new_dir / "postgres" / "mine.txt").read_text() == "kept"
+
+
 def test_a_lost_password_is_said_at_once(data_dir: Path) -> None:
     with attach_or_start(data_dir):
         pass
