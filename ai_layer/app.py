@@ -8,8 +8,10 @@ from importlib import resources
 from fastapi import FastAPI
 
 from ai_layer import embed, operations
+
 from ai_layer.index import PassageIndex
 from ai_layer.settings import AiSettings
+from ai_layer.web import web_router
 from fhir_server import service
 from fhir_server.app import create_app
 from fhir_server.commands import Distribution
@@ -18,7 +20,6 @@ from fhir_server.operations.registry import Operations
 from fhir_server.settings import Settings
 
 MIGRATIONS = resources.files("ai_layer").joinpath("migrations")
-
 
 def make_service(settings: Settings, dsn: str) -> Service:
     """A Service whose writes keep passages, and that knows the assistant's operations."""
@@ -31,11 +32,9 @@ def make_service(settings: Settings, dsn: str) -> Service:
         migrations=(MIGRATIONS,),
     )
 
-
 def make_app() -> FastAPI:
     """The ASGI application of one process, its settings out of the environment."""
     settings = Settings.load(os.environ)
-    return create_app(make_service(settings, settings.dsn))
-
+    return create_app(make_service(settings, settings.dsn), (web_router,))
 
 DISTRIBUTION = Distribution(make_service, "ai_layer.app:make_app")

@@ -1,0 +1,52 @@
+// A question, and the answer as it streams in; each line opens what it cites.
+import { get, parts, stream, value } from "./api.js";
+import { el } from "./dom.js";
+import { openResource } from "./record.js";
+
+export function askSection(patient) {
+  const question = el("input", { id: "question", placeholder: "Ask about this record, for example: what was my last cholesterol?", maxlength: 2000, "aria-label": "Question", autocomplete: "off" });
+  const answer = el("div", { id: "answer" });
+  const button = el("button", { id: "ask" }, "Ask");
+  const form = el("form", { class: "row", onsubmit: (event) => { event.preventDefault(); ask(patient, question.value, answer, button); } }, question, button);
+  return el("section", { class: "wide" }, el("h2", {}, "Ask"), form, answer);
+}
+
+async function ask(patient, question, place, button) {
+  button.disabled = true;
+  place.replaceChildren(el("p", { class: "quiet" }, "…"));
+  const status = el("span", { class: "status" });
+  const claims = el("div");
+  try {
+    await stream(`Patient/${patient.id}/$ask`, { question, language: navigator.language.slice(0, 2) === "fr" ? "fr" : "en" }, (event, data) => {
+      if (event === "status") {
+        status.textContent = data.status;
+        status.className = `status ${data.status}`;
+        place.replaceChildren(status, claims);
+      }
+      if (event === "claim") claims.append(claim(data));
+      if (event === "done") finish(data, claims, place);
+    });
+  } catch (error) {
+    place.replaceChildren(el("p", { class: "error" }, error.message));
+  }
+  button.disabled = false;
+}
+
+function finish(answer, claims, place) {
+  if (!parts(answer, "claim").length) claims.append(el("p", {}, value(parts(answer, "answer")[0])));
+  const writer = value(parts(answer, "writer")[0]);
+  place.append(el("p", { class: "quiet" }, `Written by ${writer}. Every line was checked against what it cites.`));
+}
+
+function claim(data) {
+  const paths = parts(data, "path").map(value);
+  const cited = parts(data, "citation").map((c, n) => citation(value(c).reference, paths[n] || paths[0] || ""));
+  const source = value(parts(data, "source")[0]);
+  const origin = source ? [el("span", { class: "quiet" }, ` ${source}`)] : [];
+  return el("div", { class: "claim" }, el("p", {}, value(parts(data, "text")[0])), ...cited.slice(0, 6), ...origin);
+}
+
+function citation(reference, path) {
+  const open = async () => openResource(await get(`/fhir/${reference}`));
+  return el("button", { class: "link citation", title: path, onclick: open }, `${reference.split("/")[0]} · ${path} `);
+}
