@@ -50,7 +50,10 @@ class Answer:
 
 def parameters(answer: Answer) -> Json:
     """The Parameters resource."""
-    found: list[Json] = [{"name": "status", "valueCode": answer.status}, {"name": "answer", "valueString": answer.answer}]
+    found: list[Json] = [
+        {"name": "status", "valueCode": answer.status},
+        {"name": "answer", "valueString": answer.answer},
+    ]
     found += [_claim(claim) for claim in answer.claims]
     found += [_evidence(item) for item in answer.evidence]
     found += [_searched(searched) for searched in answer.searched]
@@ -82,7 +85,9 @@ def _event(name: str, data: Json) -> bytes:
 
 def _claim(claim: Claim) -> Json:
     part: list[Json] = [{"name": "text", "valueString": claim.text}]
-    part += [{"name": "citation", "valueReference": {"reference": reference}} for reference in claim.citations]
+    part += [
+        {"name": "citation", "valueReference": {"reference": reference}} for reference in claim.citations
+    ]
     part += [{"name": "path", "valueString": path} for path in claim.paths]
     if claim.source:
         part.append({"name": "source", "valueString": claim.source})
@@ -91,7 +96,10 @@ def _claim(claim: Claim) -> Json:
 
 def _evidence(item: Evidence) -> Json:
     score = {"name": "score", "valueDecimal": round(item.score, 4)}
-    return {"name": "evidence", "part": [{"name": "reference", "valueReference": {"reference": item.reference}}, score]}
+    return {
+        "name": "evidence",
+        "part": [{"name": "reference", "valueReference": {"reference": item.reference}}, score],
+    }
 
 
 def _searched(searched: Searched) -> Json:

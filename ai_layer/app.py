@@ -8,7 +8,6 @@ from importlib import resources
 from fastapi import FastAPI
 
 from ai_layer import embed, operations
-
 from ai_layer.index import PassageIndex
 from ai_layer.settings import AiSettings
 from ai_layer.web import web_router
@@ -21,6 +20,7 @@ from fhir_server.settings import Settings
 
 MIGRATIONS = resources.files("ai_layer").joinpath("migrations")
 
+
 def make_service(settings: Settings, dsn: str) -> Service:
     """A Service whose writes keep passages, and that knows the assistant's operations."""
     ai = AiSettings.of(settings)
@@ -32,9 +32,11 @@ def make_service(settings: Settings, dsn: str) -> Service:
         migrations=(MIGRATIONS,),
     )
 
+
 def make_app() -> FastAPI:
     """The ASGI application of one process, its settings out of the environment."""
     settings = Settings.load(os.environ)
     return create_app(make_service(settings, settings.dsn), (web_router,))
+
 
 DISTRIBUTION = Distribution(make_service, "ai_layer.app:make_app")

@@ -13,7 +13,7 @@ from ai_layer import chat, guard, record
 from ai_layer.answers import RULES, Answer, Searched
 from ai_layer.claims import Claim
 from ai_layer.evidence import Evidence, manifest
-from ai_layer.explain import definition, explain
+from ai_layer.explain import Person, definition, explain
 from ai_layer.ground import grounded
 from ai_layer.handoff import hand_off
 from ai_layer.permission import refusal
@@ -41,18 +41,22 @@ def ask(context: Context, patient_id: str, text: str, language: str = "en") -> A
         question = understand(text, language, context.now())
         if question.is_definition:
             return recorded(inside, "ask", patient_id, Answer("answered", tuple(definition(question))))
-        found = retrieve(inside.connection, context.access, patient_id, question, settings.embedder, MOST_EVIDENCE)
+        found = retrieve(
+            inside.connection, context.access, patient_id, question, settings.embedder, MOST_EVIDENCE
+        )
         evidence = borne_out(question, evidence_of(found))
         answer = written(context, settings, question, evidence, patient.person)
         return recorded(inside, "ask", patient_id, answer)
 
 
 def written(
-    context: Context, settings: AiSettings, question: Question, evidence: Sequence[Evidence], person: record.Person
+    context: Context, settings: AiSettings, question: Question, evidence: Sequence[Evidence], person: Person
 ) -> Answer:
     """The claims that stand; where none does, what is missing is said, and nothing is concluded from it."""
     by_rule = grounded(filter(guard.allowed, explain(question, evidence, person)), evidence)
-    claims, writer = chat.rephrased(settings, question, evidence, by_rule) if settings.model else (by_rule, RULES)
+    claims, writer = (
+        chat.rephrased(settings, question, evidence, by_rule) if settings.model else (by_rule, RULES)
+    )
     cited = tuple(_cited(claims, evidence))
     looked = tuple(searched(question, evidence))
     proof = manifest(cited, context.access.reason, writer)

@@ -31,7 +31,9 @@ class ModelClaim(BaseModel):
     """One sentence and the numbers of the evidence that bear it."""
 
     text: str = Field(max_length=600)
-    evidence: list[int] = Field(description="numbers of the evidence items that this sentence rests on", max_length=20)
+    evidence: list[int] = Field(
+        description="numbers of the evidence items that this sentence rests on", max_length=20
+    )
 
 
 class ModelAnswer(BaseModel):
@@ -41,7 +43,11 @@ class ModelAnswer(BaseModel):
 
 
 def rephrased(
-    settings: AiSettings, question: Question, evidence: Sequence[Evidence], by_rule: Sequence[Claim], model: Any = None
+    settings: AiSettings,
+    question: Question,
+    evidence: Sequence[Evidence],
+    by_rule: Sequence[Claim],
+    model: Any = None,
 ) -> tuple[list[Claim], str]:
     """The model's claims that stand and its name, or the rule-written ones."""
     if not by_rule:
@@ -68,14 +74,21 @@ def chat_model(name: str, base_url: str) -> Any:
     """LangChain's model of this name."""
     from langchain.chat_models import init_chat_model
 
-    extra = {"base_url": base_url} if base_url else {}
+    extra: dict[str, Any] = {"base_url": base_url} if base_url else {}
     return init_chat_model(name, temperature=0, timeout=TIMEOUT_SECONDS, max_retries=1, **extra)
 
 
-def _messages(question: Question, evidence: Sequence[Evidence], by_rule: Sequence[Claim]) -> list[tuple[str, str]]:
+def _messages(
+    question: Question, evidence: Sequence[Evidence], by_rule: Sequence[Claim]
+) -> list[tuple[str, str]]:
     prompt = resources.files("ai_layer").joinpath("prompts/explain.md").read_text()
     items = [{"number": n, "type": e.type, "elements": e.elements} for n, e in enumerate(evidence)]
-    data = {"question": question.text, "language": question.language, "evidence": items, "draft": [c.text for c in by_rule]}
+    data = {
+        "question": question.text,
+        "language": question.language,
+        "evidence": items,
+        "draft": [c.text for c in by_rule],
+    }
     return [("system", prompt), ("human", json.encode(data).decode())]
 
 

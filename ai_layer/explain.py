@@ -46,7 +46,12 @@ def definition(question: Question) -> list[Claim]:
     """What a word means, from the plain-word entries and their sources; the record is not looked at."""
     language = phrases.language_of(question.language)
     return [
-        Claim(sentence(language, "definition", name=entry.name_in(language), about=entry.about_in(language)), (), (), entry.source)
+        Claim(
+            sentence(language, "definition", name=entry.name_in(language), about=entry.about_in(language)),
+            (),
+            (),
+            entry.source,
+        )
         for entry in question.concepts[:2]
     ]
 
@@ -94,9 +99,19 @@ def _status(item: Evidence, *names: str) -> str:
 def _condition(group: Sequence[Evidence], language: str, person: Person, question: Question) -> list[Claim]:
     item = group[0]
     status = _status(item, "clinicalStatus")
-    form = "condition_undated" if item.time is None else "condition_ended" if status in ("resolved", "inactive", "remission") else "condition"
+    form = (
+        "condition_undated"
+        if item.time is None
+        else "condition_ended"
+        if status in ("resolved", "inactive", "remission")
+        else "condition"
+    )
     text = sentence(
-        language, form, name=_name(item, language), status=word(language, status), date=phrases.date(language, item.time)
+        language,
+        form,
+        name=_name(item, language),
+        status=word(language, status),
+        date=phrases.date(language, item.time),
     )
     return [Claim(text, (item.reference,), ("Condition.code",)), *_about(item, language)]
 
@@ -105,7 +120,9 @@ def _medicine(group: Sequence[Evidence], language: str, person: Person, question
     item = group[0]
     form = "medicine" if item.time else "medicine_undated"
     status = word(language, _status(item, "status"))
-    text = sentence(language, form, name=_name(item, language), status=status, date=phrases.date(language, item.time))
+    text = sentence(
+        language, form, name=_name(item, language), status=status, date=phrases.date(language, item.time)
+    )
     return [Claim(text, (item.reference,), ("MedicationRequest.medication",)), *_about(item, language)]
 
 
@@ -120,7 +137,9 @@ def _dated(form: str, path: str) -> Callable[[Sequence[Evidence], str, Person, Q
     def write(group: Sequence[Evidence], language: str, person: Person, question: Question) -> list[Claim]:
         item = group[0]
         status = word(language, _status(item, "status"))
-        text = sentence(language, form, name=_name(item, language), date=phrases.date(language, item.time), status=status)
+        text = sentence(
+            language, form, name=_name(item, language), date=phrases.date(language, item.time), status=status
+        )
         return [Claim(text, (item.reference,), (path,))]
 
     return write

@@ -19,11 +19,24 @@ from terminology.lay_search import exact_matches
 from terminology.text import fold
 
 _NUMBER = re.compile(r"(?<![\w.,])[<>]?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)")
-_DATE = re.compile(rf"\b(\d{{1,2}}) ({'|'.join(MONTHS['en'] + MONTHS['fr'])}) (\d{{4}})\b|\b(\d{{4}})-(\d{{2}})-(\d{{2}})\b", re.IGNORECASE)
-_UNIT = re.compile(r"(?<=\d)\s?(%|mg/dL|g/dL|mmol/L|umol/L|µmol/L|mEq/L|ng/mL|pg/mL|U/L|IU/L|mm\[Hg\]|mmHg|kg/m2|kg|cm|fL|pg|10\*3/uL|mL/min(?:/\S+)?|g/L|mg/L|lb|°F|°C|Cel)(?![\w/])")
-_UP, _DOWN = re.compile(r"\b(?:up(?! to)|risen|rose|higher than|increased|en hausse|augmente)\b"), re.compile(r"\b(?:down|fallen|fell|lower than|decreased|dropped|en baisse|diminue)\b")
-_ABOVE, _BELOW = re.compile(r"\b(?:above (?:it|the range|range|normal)|too high|au-dessus)\b"), re.compile(r"\b(?:below (?:it|the range|range|normal)|too low|en dessous)\b")
-_WITHIN = re.compile(r"\b(?:inside it|within (?:the |normal |its )?(?:range|limits)|in range|is normal|dedans)\b")
+_DATE = re.compile(
+    rf"\b(\d{{1,2}}) ({'|'.join(MONTHS['en'] + MONTHS['fr'])}) (\d{{4}})\b|\b(\d{{4}})-(\d{{2}})-(\d{{2}})\b",
+    re.IGNORECASE,
+)
+_UNIT = re.compile(
+    r"(?<=\d)\s?(%|mg/dL|g/dL|mmol/L|umol/L|µmol/L|mEq/L|ng/mL|pg/mL|U/L|IU/L|mm\[Hg\]|mmHg|kg/m2|kg|cm|fL|pg|10\*3/uL|mL/min(?:/\S+)?|g/L|mg/L|lb|°F|°C|Cel)(?![\w/])"
+)
+_UP, _DOWN = (
+    re.compile(r"\b(?:up(?! to)|risen|rose|higher than|increased|en hausse|augmente)\b"),
+    re.compile(r"\b(?:down|fallen|fell|lower than|decreased|dropped|en baisse|diminue)\b"),
+)
+_ABOVE, _BELOW = (
+    re.compile(r"\b(?:above (?:it|the range|range|normal)|too high|au-dessus)\b"),
+    re.compile(r"\b(?:below (?:it|the range|range|normal)|too low|en dessous)\b"),
+)
+_WITHIN = re.compile(
+    r"\b(?:inside it|within (?:the |normal |its )?(?:range|limits)|in range|is normal|dedans)\b"
+)
 _NEGATION = re.compile(r"\b(?:no|not|never|without|none|negative|n'|pas|aucun|aucune|jamais|sans)\b")
 
 
@@ -37,7 +50,14 @@ def is_grounded(claim: Claim, evidence: Mapping[str, Evidence]) -> bool:
     if claim.source and _is_of_the_entry(claim, cited):
         return True
     text = claim.text
-    return _dates(text, cited) and _numbers(text, cited) and _units(text, cited) and _directions(text, cited) and _names(text, cited) and _negations(text, cited)
+    return (
+        _dates(text, cited)
+        and _numbers(text, cited)
+        and _units(text, cited)
+        and _directions(text, cited)
+        and _names(text, cited)
+        and _negations(text, cited)
+    )
 
 
 def grounded(claims: Iterable[Claim], evidence: Sequence[Evidence]) -> list[Claim]:
@@ -49,7 +69,13 @@ def grounded(claims: Iterable[Claim], evidence: Sequence[Evidence]) -> list[Clai
 def _is_of_the_entry(claim: Claim, cited: Sequence[Evidence]) -> bool:
     """A sentence of the plain-word entry itself is not about this record: it has to be that entry's, letter by letter."""
     entries = [e for item in cited if (e := lay.describe_any(item.codings, item.label))]
-    texts = [text for e in entries for words in (e.about, e.lab and e.lab.high, e.lab and e.lab.low) if words for text in words.values()]
+    texts = [
+        text
+        for e in entries
+        for words in (e.about, e.lab and e.lab.high, e.lab and e.lab.low)
+        if words
+        for text in words.values()
+    ]
     return claim.text in texts
 
 
@@ -78,7 +104,9 @@ def _numbers(text: str, cited: Sequence[Evidence]) -> bool:
     for item in cited:
         bare = bare.replace(item.label, " ") if item.label else bare
         bare = _without_names(bare, item)
-    known = {value for item in cited for value in _values(item.elements)} | {Decimal(len(cited))} | _usual(cited)
+    known = (
+        {value for item in cited for value in _values(item.elements)} | {Decimal(len(cited))} | _usual(cited)
+    )
     return all(_known(number, known) for number in _NUMBER.findall(bare))
 
 
@@ -96,7 +124,12 @@ def _values(element: Any) -> set[Decimal]:
     if isinstance(element, (int, Decimal)):
         return {Decimal(element)}
     if isinstance(element, dict):
-        return {v for name, part in element.items() if name != "code" or isinstance(part, dict) for v in _values(part)}
+        return {
+            v
+            for name, part in element.items()
+            if name != "code" or isinstance(part, dict)
+            for v in _values(part)
+        }
     return {v for part in element for v in _values(part)} if isinstance(element, list) else set()
 
 
@@ -117,7 +150,9 @@ def _known(text: str, known: set[Decimal]) -> bool:
 
 
 def _units(text: str, cited: Sequence[Evidence]) -> bool:
-    known = {u for item in cited for u in _texts_of(item.elements, ("unit", "code"))} | {"mmHg" if "mm[Hg]" in str(item.elements) else "" for item in cited}
+    known = {u for item in cited for u in _texts_of(item.elements, ("unit", "code"))} | {
+        "mmHg" if "mm[Hg]" in str(item.elements) else "" for item in cited
+    }
     return all(unit in known for unit in _UNIT.findall(text))
 
 
@@ -131,18 +166,27 @@ def _texts_of(element: Any, names: Sequence[str]) -> set[str]:
 def _directions(text: str, cited: Sequence[Evidence]) -> bool:
     """Up and down compare the newest citation with the oldest; above, below and within its value with its range."""
     folded = text.lower()
-    series = sorted((item for item in cited if item.value is not None and item.time), key=lambda e: e.time.timestamp() if e.time else 0)
+    series = sorted(
+        (item for item in cited if item.value is not None and item.time),
+        key=lambda e: e.time.timestamp() if e.time else 0,
+    )
     up, down = bool(_UP.search(folded)), bool(_DOWN.search(folded))
     if up or down:
         if len(series) < 2 or series[0].value is None or series[-1].value is None:
             return False
-        if up and not series[-1].value > series[0].value or down and not series[-1].value < series[0].value:
+        if (up and not series[-1].value > series[0].value) or (
+            down and not series[-1].value < series[0].value
+        ):
             return False
     return _positions(folded, cited[0])
 
 
 def _positions(folded: str, item: Evidence) -> bool:
-    said = [name for name, pattern in (("above", _ABOVE), ("below", _BELOW), ("inside", _WITHIN)) if pattern.search(folded)]
+    said = [
+        name
+        for name, pattern in (("above", _ABOVE), ("below", _BELOW), ("inside", _WITHIN))
+        if pattern.search(folded)
+    ]
     if not said:
         return True
     if item.value is None:
@@ -152,7 +196,11 @@ def _positions(folded: str, item: Evidence) -> bool:
 
 
 def _ranges(item: Evidence) -> list[tuple[Decimal | None, Decimal | None]]:
-    own = [(_end(r, "low"), _end(r, "high")) for r in item.elements.get("referenceRange", ()) if isinstance(r, dict)]
+    own = [
+        (_end(r, "low"), _end(r, "high"))
+        for r in item.elements.get("referenceRange", ())
+        if isinstance(r, dict)
+    ]
     if own:
         return own
     entry = lay.describe_any(item.codings, item.label)
@@ -165,7 +213,13 @@ def _end(found: Mapping[str, Any], name: str) -> Decimal | None:
 
 
 def _position(value: Decimal, low: Decimal | None, high: Decimal | None) -> str:
-    return "below" if low is not None and value < low else "above" if high is not None and value > high else "inside"
+    return (
+        "below"
+        if low is not None and value < low
+        else "above"
+        if high is not None and value > high
+        else "inside"
+    )
 
 
 def _names(text: str, cited: Sequence[Evidence]) -> bool:
@@ -175,19 +229,37 @@ def _names(text: str, cited: Sequence[Evidence]) -> bool:
     named = [entry for entry in exact_matches(words, "en") if len(entry.name_in("en")) > 3]
     ours = {e.id for item in cited if (e := lay.describe_any(item.codings, item.label))}
     joined = " ".join(own)
-    return all(entry.id in ours or any(fold(n) in joined for n in lay.synonyms(entry, "en")) for entry in named)
+    return all(
+        entry.id in ours or any(fold(n) in joined for n in lay.synonyms(entry, "en")) for entry in named
+    )
 
 
 def _all_names(item: Evidence) -> list[str]:
     entry = lay.describe_any(item.codings, item.label)
     parts = _texts_of(item.elements, ("display", "text"))
-    return [item.label, *parts, *(lay.synonyms(entry, "en") if entry else ()), *(lay.synonyms(entry, "fr") if entry else ())]
+    return [
+        item.label,
+        *parts,
+        *(lay.synonyms(entry, "en") if entry else ()),
+        *(lay.synonyms(entry, "fr") if entry else ()),
+    ]
 
 
 def _negations(text: str, cited: Sequence[Evidence]) -> bool:
     """`no` and `not` stand only where the record itself says so, or where the sentence speaks of a missing range."""
     bare = fold(text)
-    if "no range" in bare or "pas d'intervalle" in bare or "not from your record" in bare or "pas selon votre dossier" in bare or "gives no date" in bare or "ne donne pas de date" in bare:
+    if (
+        "no range" in bare
+        or "pas d'intervalle" in bare
+        or "not from your record" in bare
+        or "pas selon votre dossier" in bare
+        or "gives no date" in bare
+        or "ne donne pas de date" in bare
+    ):
         return True
-    words = " ".join(fold(t) for item in cited for t in _texts_of(item.elements, ("display", "text", "valueString", "code")))
+    words = " ".join(
+        fold(t)
+        for item in cited
+        for t in _texts_of(item.elements, ("display", "text", "valueString", "code"))
+    )
     return all(match in words for match in _NEGATION.findall(bare))

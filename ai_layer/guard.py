@@ -26,7 +26,10 @@ _DOSE = re.compile(
     r"|\b(?:vous (?:devriez|pouvez|devez)|prenez|arretez|doublez|augmentez|diminuez)\b",
     re.IGNORECASE,
 )
-_DIAGNOSIS = re.compile(r"\b(?:you (?:have|probably have|may have|might have|are suffering from)|you are diabetic|this means (?:that )?you have|vous (?:avez|souffrez de))\b", re.IGNORECASE)
+_DIAGNOSIS = re.compile(
+    r"\b(?:you (?:have|probably have|may have|might have|are suffering from)|you are diabetic|this means (?:that )?you have|vous (?:avez|souffrez de))\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ def before(question: str, language: str) -> Escalation | None:
     if not question.strip():
         raise FhirError(Problem.BAD_PARAMETER, "question: something has to be asked.", "Parameters.parameter")
     if len(question) > QUESTION_LETTERS:
-        raise FhirError(Problem.TOO_LARGE, f"question: at most {QUESTION_LETTERS} letters.", "Parameters.parameter")
+        raise FhirError(
+            Problem.TOO_LARGE, f"question: at most {QUESTION_LETTERS} letters.", "Parameters.parameter"
+        )
     text = fold(question)
     for kind in KINDS:
         if _patterns(kind).search(text) and not _is_about_the_past(text):
@@ -68,7 +73,9 @@ _PAST = re.compile(
 
 def _is_about_the_past(text: str) -> bool:
     """`Have I ever had a stroke?` asks the record; it tells of nothing that is happening."""
-    return bool(_PAST.search(text)) and not re.search(r"\b(?:now|right now|today|currently|am having|maintenant|en ce moment)\b", text)
+    return bool(_PAST.search(text)) and not re.search(
+        r"\b(?:now|right now|today|currently|am having|maintenant|en ce moment)\b", text
+    )
 
 
 def allowed(claim: Claim) -> bool:

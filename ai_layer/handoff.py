@@ -33,4 +33,10 @@ def hand_off(context: Context, patient_id: str, escalation: Escalation) -> Answe
         "authoredOn": instant(context.now()),
     }
     made = create(as_system(context), "Task", task)
-    return Answer("escalated", text=escalation.advice, advice=escalation.advice, reason=escalation.kind, task=f"Task/{made.id}")
+    return Answer(
+        "escalated",
+        text=escalation.advice,
+        advice=escalation.advice,
+        reason=escalation.kind,
+        task=f"Task/{made.id}",
+    )

@@ -27,7 +27,9 @@ def with_earlier(connection: Connection[Any], access: Access, found: Version) ->
     others = _results(connection, access, found) if found.type == "DiagnosticReport" else []
     if found.type == "Observation":
         allowed = access.on("r")
-        rows = connection.execute(_SAME_CODE.format(access=allowed.text), (found.rid, *allowed.values, EARLIER)).fetchall()
+        rows = connection.execute(
+            _SAME_CODE.format(access=allowed.text), (found.rid, *allowed.values, EARLIER)
+        ).fetchall()
         others = [version_of(row) for row in rows]
     return [evidence_from(v.body, v.version) for v in (found, *others) if v.body is not None]
 

@@ -81,4 +81,16 @@ class PassageIndex:
 def _row(change: Change, passage: Passage, hash: bytes) -> tuple[Any, ...]:
     p = passage
     kind = TYPE_CODE[change.type]
-    return (change.rid, change.patients[0], hash, p.time, p.value, kind, p.system, p.code, p.status, p.label, p.unit)
+    return (
+        change.rid,
+        change.patients[0],
+        hash,
+        p.time,
+        p.value,
+        kind,
+        p.system,
+        p.code,
+        p.status,
+        p.label,
+        p.unit,
+    )

@@ -6,6 +6,7 @@ SURFACE of the product: names, parameters and the shape of an Answer are a promi
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ai_layer import guard, record
 from ai_layer.answers import Answer, events, parameters
@@ -34,7 +35,9 @@ def _ask(context: Context, request: OperationRequest) -> Result | EventStream:
 
 
 def _answered(answer: Answer, request: OperationRequest) -> Result | EventStream:
-    return EventStream(events(answer)) if request.wants_events else Result(200, json.encode(parameters(answer)))
+    return (
+        EventStream(events(answer)) if request.wants_events else Result(200, json.encode(parameters(answer)))
+    )
 
 
 def _text(request: OperationRequest, name: str, default: str | None = None) -> str:
@@ -50,7 +53,9 @@ def _retrieve(context: Context, request: OperationRequest) -> Result:
     limit = _limit(request)
     types = [str(t) for t in request.values("type")]
     if unknown := [t for t in types if t not in TYPE_CODE]:
-        raise FhirError(Problem.BAD_PARAMETER, f"type: R4 has no resource type of the name given ({len(unknown)}).")
+        raise FhirError(
+            Problem.BAD_PARAMETER, f"type: R4 has no resource type of the name given ({len(unknown)})."
+        )
     with context.transaction() as inside:
         assert inside.connection is not None
         settings = AiSettings.of(context.service.settings)
@@ -58,7 +63,9 @@ def _retrieve(context: Context, request: OperationRequest) -> Result:
         if refused := refusal(inside, request.id, settings):
             raise FhirError(Problem.FORBIDDEN, f"{refused.text} {refused.reason}")
         question = _with_times(understand(text, "en", context.now()), request)
-        found = retrieve(inside.connection, context.access, request.id, question, settings.embedder, limit, types)
+        found = retrieve(
+            inside.connection, context.access, request.id, question, settings.embedder, limit, types
+        )
         recorded(inside, "retrieve", request.id, Answer("answered"))
     return Result(200, _searchset(context, found))
 
@@ -71,7 +78,7 @@ def _limit(request: OperationRequest) -> int:
 
 
 def _with_times(question: Question, request: OperationRequest) -> Question:
-    given = {}
+    given: dict[str, Any] = {}
     for name in ("since", "until"):
         if (text := request.value(name)) is not None:
             try:
@@ -82,12 +89,19 @@ def _with_times(question: Question, request: OperationRequest) -> Question:
 
 
 def _searchset(context: Context, found: list[Found]) -> bytes:
-    head = {"resourceType": "Bundle", "id": context.service.new_id(), "type": "searchset", "total": len(found)}
+    head = {
+        "resourceType": "Bundle",
+        "id": context.service.new_id(),
+        "type": "searchset",
+        "total": len(found),
+    }
     entries = []
     for one in found:
         url = f"{context.base}/{one.version.type}/{one.version.id}"
         search = json.encode({"mode": "match", "score": round(one.score, 4)})
-        entries.append(b'{"fullUrl":"%s","resource":%s,"search":%s}' % (url.encode(), one.version.body or b"{}", search))
+        entries.append(
+            b'{"fullUrl":"%s","resource":%s,"search":%s}' % (url.encode(), one.version.body or b"{}", search)
+        )
     text = json.encode(head)
     return text[:-1] + b',"entry":[' + b",".join(entries) + b"]}" if entries else text
 
@@ -117,7 +131,10 @@ def _patient_of(resource: dict[str, object]) -> str:
     reference = subject.get("reference", "") if isinstance(subject, dict) else ""
     kind, _, logical_id = str(reference).partition("/")
     if kind != "Patient":
-        raise FhirError(Problem.NOT_PROCESSABLE, "The resource names no Patient of this server, so nothing of it is explained.")
+        raise FhirError(
+            Problem.NOT_PROCESSABLE,
+            "The resource names no Patient of this server, so nothing of it is explained.",
+        )
     return logical_id.partition("/")[0]
 
 
@@ -125,15 +142,31 @@ def _out_answer() -> tuple[Parameter, ...]:
     return (
         Parameter("status", "out", 1, "1", "code", "answered, abstained, refused or escalated"),
         Parameter("answer", "out", 1, "1", "string", "the whole text, in the order of the claims"),
-        Parameter("claim", "out", 0, "*", "", "a sentence and what it cites", (
-            Parameter("text", "out", 1, "1", "string", "the sentence"),
-            Parameter("citation", "out", 0, "*", "Reference", "a version of a resource"),
-            Parameter("path", "out", 0, "*", "string", "FHIRPath of the element used"),
-        )),
-        Parameter("evidence", "out", 0, "*", "", "what the answer rests on", (
-            Parameter("reference", "out", 1, "1", "Reference", "a version of a resource"),
-            Parameter("score", "out", 1, "1", "decimal", "0..1"),
-        )),
+        Parameter(
+            "claim",
+            "out",
+            0,
+            "*",
+            "",
+            "a sentence and what it cites",
+            (
+                Parameter("text", "out", 1, "1", "string", "the sentence"),
+                Parameter("citation", "out", 0, "*", "Reference", "a version of a resource"),
+                Parameter("path", "out", 0, "*", "string", "FHIRPath of the element used"),
+            ),
+        ),
+        Parameter(
+            "evidence",
+            "out",
+            0,
+            "*",
+            "",
+            "what the answer rests on",
+            (
+                Parameter("reference", "out", 1, "1", "Reference", "a version of a resource"),
+                Parameter("score", "out", 1, "1", "decimal", "0..1"),
+            ),
+        ),
         Parameter("manifest", "out", 0, "1", "string", "sha256 over evidence, Access and writer"),
         Parameter("writer", "out", 1, "1", "string", "rules, or the model's name"),
     )
@@ -142,11 +175,25 @@ def _out_answer() -> tuple[Parameter, ...]:
 _LANGUAGE = Parameter("language", "in", 0, "1", "code", "en (default) or fr")
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "ask", "Answer a question from a patient's record", _ask, ("Patient",), instance=True, affects_state=True,
-        parameters=(Parameter("question", "in", 1, "1", "string", "what is asked"), _LANGUAGE, *_out_answer()),
+        "ask",
+        "Answer a question from a patient's record",
+        _ask,
+        ("Patient",),
+        instance=True,
+        affects_state=True,
+        parameters=(
+            Parameter("question", "in", 1, "1", "string", "what is asked"),
+            _LANGUAGE,
+            *_out_answer(),
+        ),
     ),
     Operation(
-        "retrieve", "Find what bears on a question in a patient's record", _retrieve, ("Patient",), instance=True, affects_state=True,
+        "retrieve",
+        "Find what bears on a question in a patient's record",
+        _retrieve,
+        ("Patient",),
+        instance=True,
+        affects_state=True,
         parameters=(
             Parameter("query", "in", 1, "1", "string", "what is looked for"),
             Parameter("limit", "in", 0, "1", "integer", f"1 to {MOST_FOUND}, 10 where nothing is said"),
@@ -157,7 +204,11 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
     ),
     Operation(
-        "explain", "Explain a result, report, condition or medicine", _explain, EXPLAINED, instance=True,
+        "explain",
+        "Explain a result, report, condition or medicine",
+        _explain,
+        EXPLAINED,
+        instance=True,
         parameters=(_LANGUAGE, *_out_answer()),
     ),
 )

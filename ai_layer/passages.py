@@ -48,13 +48,29 @@ class _Kind:
 
 
 KINDS: dict[str, _Kind] = {
-    "Observation": _Kind("result", ("code",), ("status",), ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued")),
-    "Condition": _Kind("condition", ("code",), ("clinicalStatus", "verificationStatus"), ("onsetDateTime", "onsetPeriod", "recordedDate")),
-    "MedicationRequest": _Kind("medicine", ("medicationCodeableConcept", "medicationReference"), ("status",), ("authoredOn",)),
-    "AllergyIntolerance": _Kind("allergy", ("code",), ("clinicalStatus", "verificationStatus"), ("recordedDate", "onsetDateTime")),
+    "Observation": _Kind(
+        "result",
+        ("code",),
+        ("status",),
+        ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"),
+    ),
+    "Condition": _Kind(
+        "condition",
+        ("code",),
+        ("clinicalStatus", "verificationStatus"),
+        ("onsetDateTime", "onsetPeriod", "recordedDate"),
+    ),
+    "MedicationRequest": _Kind(
+        "medicine", ("medicationCodeableConcept", "medicationReference"), ("status",), ("authoredOn",)
+    ),
+    "AllergyIntolerance": _Kind(
+        "allergy", ("code",), ("clinicalStatus", "verificationStatus"), ("recordedDate", "onsetDateTime")
+    ),
     "Procedure": _Kind("procedure", ("code",), ("status",), ("performedDateTime", "performedPeriod")),
     "Immunization": _Kind("vaccine", ("vaccineCode",), ("status",), ("occurrenceDateTime",)),
-    "DiagnosticReport": _Kind("report", ("code",), ("status",), ("effectiveDateTime", "effectivePeriod", "issued")),
+    "DiagnosticReport": _Kind(
+        "report", ("code",), ("status",), ("effectiveDateTime", "effectivePeriod", "issued")
+    ),
 }
 
 
@@ -68,10 +84,14 @@ def passage_of(resource: Json) -> Passage | None:
         return None
     codings = codings_of(concept)
     status = _status(resource, kind)
-    text = _text(kind.word, codings, best_text(concept), _categories(resource, kind), _inner(resource), status)
+    text = _text(
+        kind.word, codings, best_text(concept), _categories(resource, kind), _inner(resource), status
+    )
     first = codings[0] if codings else Coding("", "", "")
     value, unit = _value(resource)
-    return Passage(text, best_text(concept), status, first.system or "", first.code or "", time_of(resource), value, unit)
+    return Passage(
+        text, best_text(concept), status, first.system or "", first.code or "", time_of(resource), value, unit
+    )
 
 
 def concept_of(resource: Json) -> Json:
@@ -118,7 +138,9 @@ def _inner(resource: Json) -> tuple[str, ...]:
     """Names of components, and of the site."""
     parts = [best_text(c.get("code", {})) for c in resource.get("component", ()) if isinstance(c, dict)]
     sites = resource.get("bodySite", ())
-    return tuple(parts + [best_text(s) for s in (sites if isinstance(sites, list) else [sites]) if isinstance(s, dict)])
+    return tuple(
+        parts + [best_text(s) for s in (sites if isinstance(sites, list) else [sites]) if isinstance(s, dict)]
+    )
 
 
 def _value(resource: Json) -> tuple[Decimal | None, str]:
@@ -130,7 +152,12 @@ def _value(resource: Json) -> tuple[Decimal | None, str]:
 
 @lru_cache(maxsize=20_000)
 def _text(
-    word: str, codings: tuple[Coding, ...], shown: str, categories: tuple[str, ...], inner: tuple[str, ...], status: str
+    word: str,
+    codings: tuple[Coding, ...],
+    shown: str,
+    categories: tuple[str, ...],
+    inner: tuple[str, ...],
+    status: str,
 ) -> str:
     """The sentence that is embedded; asked for again and again, so remembered."""
     entry = lay.describe_any(codings, shown)
@@ -143,5 +170,3 @@ def _text(
 
 def _lay_words(entry: lay.LayEntry) -> list[str]:
     return [*lay.synonyms(entry, "en"), entry.about_in("en"), *lay.synonyms(entry, "fr")]
-
-

@@ -16,13 +16,23 @@ from fhir_server.interactions.context import Context
 from fhir_server.interactions.create import create
 
 
-def recorded(context: Context, operation: str, patient_id: str, answer: Answer, reference: str = "") -> Answer:
+def recorded(
+    context: Context, operation: str, patient_id: str, answer: Answer, reference: str = ""
+) -> Answer:
     """The answer, once its event is written."""
-    details: dict[str, object] = {"status": answer.status, "writer": answer.writer, "claims": len(answer.claims)}
+    details: dict[str, object] = {
+        "status": answer.status,
+        "writer": answer.writer,
+        "claims": len(answer.claims),
+    }
     if answer.manifest:
         details["manifest"] = answer.manifest
     event = audit.assisted(
-        occasion(context, answer.reason), operation, reference or f"Patient/{patient_id}", patient_id, details=details
+        occasion(context, answer.reason),
+        operation,
+        reference or f"Patient/{patient_id}",
+        patient_id,
+        details=details,
     )
     create(as_system(context), "AuditEvent", event)
     return answer
@@ -31,7 +41,13 @@ def recorded(context: Context, operation: str, patient_id: str, answer: Answer, 
 def occasion(context: Context, reason: str = "") -> audit.Occasion:
     """Who asks, when and under which request."""
     access = context.access
-    return audit.Occasion(access.actor, access.purpose, context.now(), request_id=context.request_id, reason=reason or access.reason)
+    return audit.Occasion(
+        access.actor,
+        access.purpose,
+        context.now(),
+        request_id=context.request_id,
+        reason=reason or access.reason,
+    )
 
 
 def as_system(context: Context) -> Context:

@@ -19,8 +19,24 @@ from terminology.ucum import convert
 __all__ = ("UTC", "claims")
 
 SYSTOLIC, DIASTOLIC = ("8480-6", "8459-0", "8460-8"), ("8462-4", "8453-3", "8454-1")
-FLAGS = {"H": "high", "HH": "critically high", "L": "low", "LL": "critically low", "A": "abnormal", "AA": "critical", "N": "normal"}
-FLAGS_FR = {"H": "élevé", "HH": "très élevé", "L": "bas", "LL": "très bas", "A": "anormal", "AA": "critique", "N": "normal"}
+FLAGS = {
+    "H": "high",
+    "HH": "critically high",
+    "L": "low",
+    "LL": "critically low",
+    "A": "abnormal",
+    "AA": "critical",
+    "N": "normal",
+}
+FLAGS_FR = {
+    "H": "élevé",
+    "HH": "très élevé",
+    "L": "bas",
+    "LL": "très bas",
+    "A": "anormal",
+    "AA": "critique",
+    "N": "normal",
+}
 Json = dict[str, Any]
 
 
@@ -33,7 +49,9 @@ class _Range:
     source: str = ""
 
 
-def claims(group: Sequence[Evidence], language: str, sex: str | None, age: float | None, wants: str) -> list[Claim]:
+def claims(
+    group: Sequence[Evidence], language: str, sex: str | None, age: float | None, wants: str
+) -> list[Claim]:
     """What there is to say of one kind of result; the first of the group is the one that was asked for."""
     latest = group[0]
     if latest.elements.get("component"):
@@ -78,7 +96,9 @@ def _shown(elements: Json, language: str) -> tuple[str, str]:
 
 def _components(item: Evidence, language: str) -> list[Claim]:
     parts = [c for c in item.elements["component"] if isinstance(c, dict)]
-    pressure = {key: _component(parts, codes) for key, codes in (("systolic", SYSTOLIC), ("diastolic", DIASTOLIC))}
+    pressure = {
+        key: _component(parts, codes) for key, codes in (("systolic", SYSTOLIC), ("diastolic", DIASTOLIC))
+    }
     date = phrases.date(language, item.time)
     if all(value is not None for value in pressure.values()):
         numbers = {k: phrases.number(language, v) for k, v in pressure.items() if v is not None}
@@ -90,7 +110,13 @@ def _components(item: Evidence, language: str) -> list[Claim]:
         if shown:
             text = sentence(language, "value", name=best_text(part.get("code", {})), value=shown, date=date)
             said.append(Claim(text, (item.reference,), ("Observation.component.value",)))
-    return said or [Claim(sentence(language, "no_value", name=name_of(item, language), date=date), (item.reference,), ("Observation.code",))]
+    return said or [
+        Claim(
+            sentence(language, "no_value", name=name_of(item, language), date=date),
+            (item.reference,),
+            ("Observation.code",),
+        )
+    ]
 
 
 def _component(parts: Sequence[Json], codes: Sequence[str]) -> Decimal | None:
@@ -105,10 +131,25 @@ def _range(item: Evidence, language: str, sex: str | None, age: float | None) ->
     found = _own_range(item) or _lay_range(item, sex, age)
     if found is None or item.value is None:
         return [Claim(sentence(language, "no_range"), (item.reference,), ("Observation.referenceRange",))]
-    position = "below" if found.low is not None and item.value < found.low else "above" if found.high is not None and item.value > found.high else "inside"
+    position = (
+        "below"
+        if found.low is not None and item.value < found.low
+        else "above"
+        if found.high is not None and item.value > found.high
+        else "inside"
+    )
     form, path = ("lay_range", "value") if found.source else ("own_range", "referenceRange")
-    text = sentence(language, form, range=_ends(found, item.unit, language), position=word(language, position), source=_host(found.source))
-    return [Claim(text, (item.reference,), (f"Observation.{path}",), found.source), *_meaning(item, position, language)]
+    text = sentence(
+        language,
+        form,
+        range=_ends(found, item.unit, language),
+        position=word(language, position),
+        source=_host(found.source),
+    )
+    return [
+        Claim(text, (item.reference,), (f"Observation.{path}",), found.source),
+        *_meaning(item, position, language),
+    ]
 
 
 def _host(source: str) -> str:
@@ -131,9 +172,16 @@ def _lay_range(item: Evidence, sex: str | None, age: float | None) -> _Range | N
             code = item.elements.get("valueQuantity", {}).get("code") or item.unit
             entry = lay.describe_any([coding])
             analyte = entry.lab.analyte if entry and entry.lab else None
-            ends = [None if end is None else convert(end, found.unit, code, analyte) for end in (found.low, found.high)]
+            ends = [
+                None if end is None else convert(end, found.unit, code, analyte)
+                for end in (found.low, found.high)
+            ]
             given = [end for end in (found.low, found.high) if end is not None]
-            return _Range(ends[0], ends[1], found.source) if len([e for e in ends if e is not None]) == len(given) else None
+            return (
+                _Range(ends[0], ends[1], found.source)
+                if len([e for e in ends if e is not None]) == len(given)
+                else None
+            )
     return None
 
 
@@ -148,15 +196,23 @@ def _ends(found: _Range, unit: str, language: str) -> str:
 
 def _meaning(item: Evidence, position: str, language: str) -> list[Claim]:
     entry = lay.describe_any(item.codings, item.label)
-    words = None if entry is None or entry.lab is None else {"above": entry.lab.high, "below": entry.lab.low}.get(position)
+    words = (
+        None
+        if entry is None or entry.lab is None
+        else {"above": entry.lab.high, "below": entry.lab.low}.get(position)
+    )
     if not words or entry is None:
         return []
-    return [Claim(words.get(language) or words["en"], (item.reference,), ("Observation.value",), entry.source)]
+    return [
+        Claim(words.get(language) or words["en"], (item.reference,), ("Observation.value",), entry.source)
+    ]
 
 
 def _flag(item: Evidence, language: str) -> list[Claim]:
     table = FLAGS_FR if language == "fr" else FLAGS
-    codes = [c.code for i in item.elements.get("interpretation", ()) if isinstance(i, dict) for c in codings_of(i)]
+    codes = [
+        c.code for i in item.elements.get("interpretation", ()) if isinstance(i, dict) for c in codings_of(i)
+    ]
     flag = next((table[c] for c in codes if c in table), None)
     text = sentence(language, "flag", flag=flag or "")
     return [Claim(text, (item.reference,), ("Observation.interpretation",))] if flag else []

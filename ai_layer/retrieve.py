@@ -73,7 +73,13 @@ ORDER BY n.score DESC, n.place, n.rid LIMIT %(limit)s
 
 
 def retrieve(
-    connection: Connection[Any], access: Access, patient_id: str, question: Question, embedder: str, limit: int, types: Sequence[str] = ()
+    connection: Connection[Any],
+    access: Access,
+    patient_id: str,
+    question: Question,
+    embedder: str,
+    limit: int,
+    types: Sequence[str] = (),
 ) -> list[Found]:
     """At most `limit` resources of this patient. An unknown patient has none; no patient at all is an error."""
     if not patient_id:
@@ -85,19 +91,30 @@ def retrieve(
         access=_named(allowed.text, list(values)),
         order="ASC" if question.time.wants == "first" else "DESC",
     )
-    found = connection.execute(statement, {**values, **_values(patient_id, question, embedder, limit, types)}).fetchall()
+    found = connection.execute(
+        statement, {**values, **_values(patient_id, question, embedder, limit, types)}
+    ).fetchall()
     top = max([1.0, *(float(row[6]) for row in found)])
-    return [Found(version_of(row[:6]), max(0.0, float(row[6]) / top), row[7], row[8], bool(row[9])) for row in found]
+    return [
+        Found(version_of(row[:6]), max(0.0, float(row[6]) / top), row[7], row[8], bool(row[9]))
+        for row in found
+    ]
 
 
 def _named(text: str, names: list[str]) -> str:
     """The Fragment's placeholders under names, since the statement uses some of its values several times."""
     parts = text.split("%s")
-    return "".join(part + (f"%({name})s" if name else "") for part, name in zip(parts, [*names, ""], strict=True))
+    return "".join(
+        part + (f"%({name})s" if name else "") for part, name in zip(parts, [*names, ""], strict=True)
+    )
 
 
-def _values(patient_id: str, question: Question, embedder: str, limit: int, types: Sequence[str]) -> dict[str, Any]:
-    wanted = [TYPE_CODE[t] for t in types] or ([TYPE_CODE[t] for t in question.types] if question.lists_a_kind else None)
+def _values(
+    patient_id: str, question: Question, embedder: str, limit: int, types: Sequence[str]
+) -> dict[str, Any]:
+    wanted = [TYPE_CODE[t] for t in types] or (
+        [TYPE_CODE[t] for t in question.types] if question.lists_a_kind else None
+    )
     return {
         "patient": patient_id,
         "vector": str(embed_query(embedder, question.text).tolist()),

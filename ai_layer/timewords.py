@@ -12,16 +12,58 @@ from datetime import UTC, datetime, timedelta
 from terminology.text import fold
 
 MONTHS: dict[str, int] = {
-    **{name: n for n, name in enumerate("january february march april may june july august september october november december".split(), 1)},
-    **{name: n for n, name in enumerate("janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre".split(), 1)},
+    **{
+        name: n
+        for n, name in enumerate(
+            [
+                "january",
+                "february",
+                "march",
+                "april",
+                "may",
+                "june",
+                "july",
+                "august",
+                "september",
+                "october",
+                "november",
+                "december",
+            ],
+            1,
+        )
+    },
+    **{
+        name: n
+        for n, name in enumerate(
+            [
+                "janvier",
+                "fevrier",
+                "mars",
+                "avril",
+                "mai",
+                "juin",
+                "juillet",
+                "aout",
+                "septembre",
+                "octobre",
+                "novembre",
+                "decembre",
+            ],
+            1,
+        )
+    },
 }
 _MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 _SINCE = re.compile(rf"\b(?:since|after|depuis|apres)\s+(?:(?P<month>{_MONTH})\s*)?(?P<year>(?:19|20)\d\d)?")
 _IN = re.compile(rf"\b(?:in|during|en|pendant)\s+(?:(?P<month>{_MONTH})\s*)?(?P<year>(?:19|20)\d\d)?")
 _BEFORE = re.compile(rf"\b(?:before|until|avant)\s+(?:(?P<month>{_MONTH})\s*)?(?P<year>(?:19|20)\d\d)?")
-_SPAN = re.compile(r"\b(?:last|past|dernieres?|derniers?)\s+(?P<count>\d+)?\s*(?P<unit>day|week|month|year|jour|semaine|mois|an)")
+_SPAN = re.compile(
+    r"\b(?:last|past|dernieres?|derniers?)\s+(?P<count>\d+)?\s*(?P<unit>day|week|month|year|jour|semaine|mois|an)"
+)
 _DAYS = {"day": 1, "jour": 1, "week": 7, "semaine": 7, "month": 31, "mois": 31, "year": 366, "an": 366}
-_TREND = re.compile(r"\b(trend|over time|chang\w*|going (?:up|down)|gone (?:up|down)|improv\w*|better|worse|evolution|evolue\w*|history|tendance)\b")
+_TREND = re.compile(
+    r"\b(trend|over time|chang\w*|going (?:up|down)|gone (?:up|down)|improv\w*|better|worse|evolution|evolue\w*|history|tendance)\b"
+)
 _FIRST = re.compile(r"\b(first|earliest|premiere?|when did .* (?:start|begin))\b")
 
 

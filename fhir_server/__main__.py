@@ -36,7 +36,9 @@ def main(
     distribution: Distribution = DISTRIBUTION,
 ) -> int:
     """Run one command; what has to be set right is said in one sentence."""
-    parser = argparse.ArgumentParser(prog="chartline", description="A FHIR R4 server with an AI layer that vouches for every line.")
+    parser = argparse.ArgumentParser(
+        prog="chartline", description="A FHIR R4 server with an AI layer that vouches for every line."
+    )
     inner = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in commands.items():
         module.add(inner.add_parser(name, help=(module.__doc__ or "").split("\n")[0]))
@@ -44,7 +46,9 @@ def main(
     flags = {row.name: getattr(arguments, row.name, None) for row in SETTINGS}
     try:
         settings = Settings.load(os.environ, **flags)
-        logging.basicConfig(level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        logging.basicConfig(
+            level=settings.log.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        )
         return int(commands[arguments.command].run(arguments, settings, distribution))
     except (ConfigurationError, FhirError) as error:
         say(f"chartline: {error}")

@@ -64,11 +64,21 @@ def _answer_in_fhir(app: FastAPI, service: Service) -> None:
 
     def not_found(request: Request, error: Exception) -> Response:
         incoming = incoming_of(service, request)
-        return sent(incoming, response.refused(incoming, FhirError(Problem.NO_ROUTE, "Nothing has this address; FHIR is under /fhir.")))
+        return sent(
+            incoming,
+            response.refused(
+                incoming, FhirError(Problem.NO_ROUTE, "Nothing has this address; FHIR is under /fhir.")
+            ),
+        )
 
     def wrong_method(request: Request, error: Exception) -> Response:
         incoming = incoming_of(service, request)
-        return sent(incoming, response.refused(incoming, FhirError(Problem.METHOD_NOT_ALLOWED, "This address does not know this method.")))
+        return sent(
+            incoming,
+            response.refused(
+                incoming, FhirError(Problem.METHOD_NOT_ALLOWED, "This address does not know this method.")
+            ),
+        )
 
     app.add_exception_handler(404, not_found)
     app.add_exception_handler(405, wrong_method)

@@ -38,7 +38,11 @@ def ingest(context: Context, source: Source) -> Ingested:
     """Load one source; a failure is in the result, and leaves nothing behind."""
     read = _READ.get(source.kind)
     if read is None:
-        return Ingested(source.name, "skipped" if source.kind is Kind.SKIPPED else "failed", issues=[_issue(source.reason or _NOT_YET)])
+        return Ingested(
+            source.name,
+            "skipped" if source.kind is Kind.SKIPPED else "failed",
+            issues=[_issue(source.reason or _NOT_YET)],
+        )
     try:
         return ingest_bundle(context, read(source), source.name)
     except FhirError as error:

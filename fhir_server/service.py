@@ -48,7 +48,9 @@ def open_service(
     """Check the database, bring it up to date, and make the Service. Raises ConfigurationError."""
     check(dsn)
     migrate(dsn, settings.schema, [MIGRATIONS, *migrations])
-    database = Database.open(dsn, settings.schema, size=settings.pool, statement_timeout=settings.statement_timeout)
+    database = Database.open(
+        dsn, settings.schema, size=settings.pool, statement_timeout=settings.statement_timeout
+    )
     registry = parameters.build()
     writer = Writer(
         Indexer(registry),

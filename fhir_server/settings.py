@@ -39,19 +39,47 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("dsn", str, "", "PostgreSQL to use (>= 15, with pgvector >= 0.8); empty: the embedded one in the data folder"),
+    Setting(
+        "dsn",
+        str,
+        "",
+        "PostgreSQL to use (>= 15, with pgvector >= 0.8); empty: the embedded one in the data folder",
+    ),
     Setting("data_dir", Path, Path("data"), "folder of the embedded Postgres"),
     Setting("schema", str, "chartline", "the tenant: the Postgres schema that holds its tables"),
     Setting("host", str, "127.0.0.1", "address to listen on"),
     Setting("port", int, 8080, "port to listen on"),
     Setting("workers", int, 1, "server processes"),
     Setting("base_url", str, "", "address of the server as clients see it, where a proxy stands before it"),
-    Setting("auth", str, "smart", "smart: every request needs a token; off: none does (loopback only)", ("smart", "off")),
-    Setting("consent", str, "", "opt-in: the assistant needs an active Consent that permits it (default); opt-out: it works unless a Consent denies it (default where auth is off)", ("", "opt-in", "opt-out")),
-    Setting("model", str, "", "LangChain init_chat_model name, such as ollama:...; empty: answers are written by rule"),
+    Setting(
+        "auth",
+        str,
+        "smart",
+        "smart: every request needs a token; off: none does (loopback only)",
+        ("smart", "off"),
+    ),
+    Setting(
+        "consent",
+        str,
+        "",
+        "opt-in: the assistant needs an active Consent that permits it (default); opt-out: it works unless a Consent denies it (default where auth is off)",
+        ("", "opt-in", "opt-out"),
+    ),
+    Setting(
+        "model",
+        str,
+        "",
+        "LangChain init_chat_model name, such as ollama:...; empty: answers are written by rule",
+    ),
     Setting("model_base_url", str, "", "address of an OpenAI-compatible model server"),
     Setting("embedder", str, "", "LangChain init_embeddings name; empty: all-MiniLM-L6-v2 on this machine"),
-    Setting("references", str, "accept", "whether a reference to a local resource that is not there is refused", ("accept", "enforce")),
+    Setting(
+        "references",
+        str,
+        "accept",
+        "whether a reference to a local resource that is not there is refused",
+        ("accept", "enforce"),
+    ),
     Setting("keep_unchanged", bool, True, "an update that changes nothing makes no new version"),
     Setting("max_body", int, 100 * 1024 * 1024, "largest request body in bytes; more is answered with 413"),
     Setting("page_size", int, 50, "matches in a page where _count does not say"),
@@ -59,7 +87,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("statement_timeout", int, 30_000, "milliseconds that a database statement may take"),
     Setting("pool", int, 8, "database connections of one process"),
     Setting("cors_origins", str, "", "origins of browser apps that may call the API, separated by commas"),
-    Setting("log", str, "info", "how much is logged; never a word of a record", ("debug", "info", "warning", "error")),
+    Setting(
+        "log",
+        str,
+        "info",
+        "how much is logged; never a word of a record",
+        ("debug", "info", "warning", "error"),
+    ),
 )
 
 
@@ -96,7 +130,9 @@ class Settings:
         found["consent"] = found["consent"] or ("opt-out" if found["auth"] == "off" else "opt-in")
         settings = cls(**found)
         if settings.auth == "off" and not is_loopback(settings.host):
-            raise ConfigurationError("--auth off is for loopback only: set --host 127.0.0.1, or --auth smart.")
+            raise ConfigurationError(
+                "--auth off is for loopback only: set --host 127.0.0.1, or --auth smart."
+            )
         return settings
 
     def as_environment(self) -> dict[str, str]:
@@ -111,7 +147,13 @@ def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
     """The flags of the named settings (of all where none is named)."""
     for row in SETTINGS:
         if not names or row.name in names:
-            parser.add_argument(row.flag, dest=row.name, default=None, help=row.help, choices=[c for c in row.choices if c] or None)
+            parser.add_argument(
+                row.flag,
+                dest=row.name,
+                default=None,
+                help=row.help,
+                choices=[c for c in row.choices if c] or None,
+            )
 
 
 def is_loopback(host: str) -> bool:
@@ -145,4 +187,13 @@ def _parsed(row: Setting, given: Any) -> Any:
         raise ConfigurationError(f"{row.variable}: expected a number.") from None
 
 
-_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_BOOLEANS = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}

@@ -22,7 +22,9 @@ TYPE_URL = "http://hl7.org/fhir/StructureDefinition/"
 def main() -> None:
     """Write every table."""
     package = Path(sys.argv[1])
-    structures = {d["type"]: d for d in load(package, "StructureDefinition") if d.get("derivation") != "constraint"}
+    structures = {
+        d["type"]: d for d in load(package, "StructureDefinition") if d.get("derivation") != "constraint"
+    }
     write("types", types(structures))
     write("elements", {name: elements(d) for name, d in sorted(structures.items()) if d["kind"] != "logical"})
     write("search", search_parameters(package, structures))
@@ -63,21 +65,23 @@ def types(structures: dict[str, Json]) -> dict[str, int]:
 
 def elements(definition: Json) -> list[list[Any]]:
     """[path, min, max, [[type, targets]], binding, content reference, is summary, invariants, kind] an element."""
-    rows = []
-    for found in definition["snapshot"]["element"]:
-        rows.append(
-            [
-                found["path"],
-                found["min"],
-                found["max"],
-                [[_code(t), [p.removeprefix(TYPE_URL) for p in t.get("targetProfile", ())]] for t in found.get("type", ())],
-                _binding(found),
-                found.get("contentReference", "").removeprefix("#"),
-                bool(found.get("isSummary")),
-                [[c["key"], c["severity"], c.get("expression", "")] for c in found.get("constraint", ())],
-            ]
-        )
-    return rows
+    return [_element(found) for found in definition["snapshot"]["element"]]
+
+
+def _element(found: Json) -> list[Any]:
+    return [
+        found["path"],
+        found["min"],
+        found["max"],
+        [
+            [_code(t), [p.removeprefix(TYPE_URL) for p in t.get("targetProfile", ())]]
+            for t in found.get("type", ())
+        ],
+        _binding(found),
+        found.get("contentReference", "").removeprefix("#"),
+        bool(found.get("isSummary")),
+        [[c["key"], c["severity"], c.get("expression", "")] for c in found.get("constraint", ())],
+    ]
 
 
 def _code(found: Json) -> str:

@@ -14,8 +14,24 @@ from starlette.responses import Response
 from fhir_server.interactions.context import Service
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
-FILES = ("index.html", "style.css", "app.js", "api.js", "record.js", "ask.js", "drafts.js", "chart.js", "dom.js", "icon.svg")
+TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+FILES = (
+    "index.html",
+    "style.css",
+    "app.js",
+    "api.js",
+    "record.js",
+    "ask.js",
+    "drafts.js",
+    "chart.js",
+    "dom.js",
+    "icon.svg",
+)
 
 
 def web_router(service: Service) -> APIRouter:

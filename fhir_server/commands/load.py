@@ -48,7 +48,13 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
     started = time.monotonic()
     with database(settings) as dsn, _report(arguments.report) as report:
         distribution.make_service(settings, dsn).database.close()
-        with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]} resources"), TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[count]} resources"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        ) as progress:
             task = progress.add_task("Loading", total=None, count=0)
             total, failed = 0, 0
             for found, seconds in load(arguments.paths, settings, dsn, distribution, arguments.jobs):
@@ -62,7 +68,9 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
     return 1 if failed else 0
 
 
-def load(paths: Iterable[Path], settings: Settings, dsn: str, distribution: Distribution, jobs: int = 1) -> Iterator[Line]:
+def load(
+    paths: Iterable[Path], settings: Settings, dsn: str, distribution: Distribution, jobs: int = 1
+) -> Iterator[Line]:
     """What came of each source, as it comes. A wave is loaded to its end before the next one starts."""
     sources = order(files.read(paths))
     if jobs <= 1:
@@ -74,7 +82,9 @@ def load(paths: Iterable[Path], settings: Settings, dsn: str, distribution: Dist
         wave = 0
         for source in sources:
             if source.wave != wave or len(running) >= jobs + WAITING:
-                done, running = wait(running, return_when="ALL_COMPLETED" if source.wave != wave else FIRST_COMPLETED)
+                done, running = wait(
+                    running, return_when="ALL_COMPLETED" if source.wave != wave else FIRST_COMPLETED
+                )
                 yield from (future.result() for future in done)
                 wave = source.wave
             running.add(pool.submit(_ingest, source))
@@ -117,7 +127,9 @@ def _line(found: Ingested, seconds: float) -> bytes:
 def _show(progress: Progress, task: TaskID, found: Ingested, total: int) -> None:
     if found.status == "failed":
         first = found.issues[0]
-        progress.console.print(f"failed: {found.file}: {first.get('diagnostics')} {first.get('expression', '')}", markup=False)
+        progress.console.print(
+            f"failed: {found.file}: {first.get('diagnostics')} {first.get('expression', '')}", markup=False
+        )
     progress.update(task, advance=1, count=total)
 
 
@@ -125,5 +137,3 @@ def _analyze(dsn: str, schema: str) -> None:
     """After a load the planner has to learn what the tables hold now."""
     with psycopg.connect(dsn, autocommit=True, options=f"-c search_path={schema},public") as connection:
         connection.execute("ANALYZE")
-
-

@@ -42,7 +42,11 @@ def owned_database(settings: Settings) -> Iterator[str]:
 
 def system_context(service: Service, base: str = "") -> Context:
     """What the operator of the machine does, through the same decision as anybody else."""
-    return Context(service, decide(SYSTEM, Purpose.HOPERAT), base or f"http://{service.settings.host}:{service.settings.port}/fhir")
+    return Context(
+        service,
+        decide(SYSTEM, Purpose.HOPERAT),
+        base or f"http://{service.settings.host}:{service.settings.port}/fhir",
+    )
 
 
 def say(text: str) -> None:

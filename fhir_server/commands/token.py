@@ -13,9 +13,13 @@ from fhir_server.settings import Settings, add_flags
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The flags."""
-    parser.add_argument("--role", choices=[role.value for role in Role], required=True, help="who the token is for")
+    parser.add_argument(
+        "--role", choices=[role.value for role in Role], required=True, help="who the token is for"
+    )
     parser.add_argument("--patient", default="", help="logical id of the patient in context")
-    parser.add_argument("--scope", default="", help="SMART scopes; the role's usual ones where nothing is said")
+    parser.add_argument(
+        "--scope", default="", help="SMART scopes; the role's usual ones where nothing is said"
+    )
     add_flags(parser, "dsn", "data_dir", "schema", "base_url")
 
 

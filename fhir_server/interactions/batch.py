@@ -49,7 +49,9 @@ def _get(context: Context, entry: Entry) -> Result:
     if entry.tail.startswith("_history/"):
         return read.vread(context, entry.type, entry.id, entry.tail.removeprefix("_history/"))
     if entry.tail:
-        return search.compartment(context, (entry.type, entry.id), entry.tail.removeprefix("*"), _pairs(entry))
+        return search.compartment(
+            context, (entry.type, entry.id), entry.tail.removeprefix("*"), _pairs(entry)
+        )
     return _read(context, entry)
 
 

@@ -25,7 +25,11 @@ def process(context: Context, body: bytes, preferred: str = "") -> Result:
     kind, entries = bundle_entries(body)
     act = _CARRY_OUT.get(kind)
     if act is None:
-        raise FhirError(Problem.BAD_REQUEST, "Expected a Bundle of type batch or transaction; $ingest takes the others.", "Bundle.type")
+        raise FhirError(
+            Problem.BAD_REQUEST,
+            "Expected a Bundle of type batch or transaction; $ingest takes the others.",
+            "Bundle.type",
+        )
     return Result(200, response(context, kind, act(context, entries), preferred))
 
 
@@ -52,4 +56,3 @@ def _entry(context: Context, result: Result, preferred: str) -> bytes:
         return text
     url = f'"fullUrl":"{context.base}/{result.type}/{result.id}",'.encode() if result.id else b""
     return b"{" + url + b'"resource":' + result.body + b"," + text[1:]
-

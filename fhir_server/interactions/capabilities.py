@@ -16,7 +16,17 @@ from fhir_server.search.parameters import Parameter
 from fhir_server.store.write import instant
 
 VERSION = "0.1.0"
-TYPE_INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
+TYPE_INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
 SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
 SPECIAL = {"_id": "token", "_lastUpdated": "date", "_list": "special", "_filter": "special"}
 SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -59,7 +69,10 @@ def _rest(context: Context) -> Json:
         "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
         "searchParam": [{"name": name, "type": kind} for name, kind in SPECIAL.items()],
         "operation": [_operation(context, o) for o in context.service.operations.all if o.system],
-        "compartment": [f"http://hl7.org/fhir/CompartmentDefinition/{n}" for n in ("patient", "encounter", "practitioner", "relatedPerson", "device")],
+        "compartment": [
+            f"http://hl7.org/fhir/CompartmentDefinition/{n}"
+            for n in ("patient", "encounter", "practitioner", "relatedPerson", "device")
+        ],
     }
 
 
@@ -88,9 +101,12 @@ def _resource(context: Context, name: str) -> Json:
         "referencePolicy": ["literal", "logical", "local"],
         "searchInclude": ["*", *sorted(f"{name}:{p.code}" for p in references)],
         "searchRevInclude": sorted(_reverse(context, name)),
-        "searchParam": [_parameter(p) for p in parameters.values()] + [{"name": n, "type": t} for n, t in SPECIAL.items()],
+        "searchParam": [_parameter(p) for p in parameters.values()]
+        + [{"name": n, "type": t} for n, t in SPECIAL.items()],
     }
-    operations = [_operation(context, o) for o in context.service.operations.all if not o.types or name in o.types]
+    operations = [
+        _operation(context, o) for o in context.service.operations.all if not o.types or name in o.types
+    ]
     return found | ({"operation": operations} if operations else {})
 
 
@@ -99,7 +115,9 @@ def _parameter(parameter: Parameter) -> Json:
     if parameter.url:
         found["definition"] = parameter.url
     if MODIFIERS[parameter.type]:
-        found["documentation"] = "Modifiers: " + ", ".join(f":{m}" for m in ("missing", *MODIFIERS[parameter.type]))
+        found["documentation"] = "Modifiers: " + ", ".join(
+            f":{m}" for m in ("missing", *MODIFIERS[parameter.type])
+        )
     return found
 
 

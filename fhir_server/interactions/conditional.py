@@ -33,7 +33,9 @@ def matches(context: Context, resource_type: str, criteria: str, at_most: int | 
     assert context.connection is not None
     pairs = criteria_pairs(criteria)
     lock(context.connection, resource_type, pairs)
-    found = _search(context.connection, context, resource_type, pairs, 1000 if at_most is None else at_most + 1)
+    found = _search(
+        context.connection, context, resource_type, pairs, 1000 if at_most is None else at_most + 1
+    )
     if at_most is not None and len(found) > at_most:
         raise FhirError(Problem.MULTIPLE_MATCHES, f"More than one {resource_type} matches the condition.")
     return found
@@ -41,7 +43,11 @@ def matches(context: Context, resource_type: str, criteria: str, at_most: int | 
 
 def criteria_pairs(criteria: str) -> list[tuple[str, str]]:
     """The (name, value) pairs; a condition has to have one at least."""
-    pairs = [(n, v) for n, v in parse_qsl(criteria.lstrip("?"), keep_blank_values=True) if n not in ("_format", "_pretty")]
+    pairs = [
+        (n, v)
+        for n, v in parse_qsl(criteria.lstrip("?"), keep_blank_values=True)
+        if n not in ("_format", "_pretty")
+    ]
     if not any(value for _, value in pairs):
         raise FhirError(Problem.PRECONDITION_FAILED, "A condition needs a search parameter with a value.")
     return pairs
@@ -52,12 +58,20 @@ def lock(connection: Connection[Any], resource_type: str, pairs: Sequence[tuple[
 
     The key leaves the system out: `identifier=a|1` and `identifier=1` may mean the same resource.
     """
-    keys = {f"{resource_type}?{name.partition(':')[0]}={part.rpartition('|')[2]}" for name, v in pairs for part in v.split(",")}
+    keys = {
+        f"{resource_type}?{name.partition(':')[0]}={part.rpartition('|')[2]}"
+        for name, v in pairs
+        for part in v.split(",")
+    }
     connection.execute(_LOCK, (sorted(keys),))
 
 
 def _search(
-    connection: Connection[Any], context: Context, resource_type: str, pairs: Sequence[tuple[str, str]], limit: int
+    connection: Connection[Any],
+    context: Context,
+    resource_type: str,
+    pairs: Sequence[tuple[str, str]],
+    limit: int,
 ) -> list[str]:
     query = parse(context.service.registry, resource_type, pairs, limits=context.limits)
     compiler: Compiler = context.compiler()

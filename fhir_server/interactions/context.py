@@ -110,8 +110,12 @@ class Context:
         allowed = self.access.on("r")
         if allowed.text == "TRUE" or self.connection is None:
             return
-        query = f"SELECT ({allowed.text}) FROM resource r WHERE r.type = %s AND r.id = %s AND r.body IS NOT NULL"
-        row = self.connection.execute(query, (*allowed.values, TYPE_CODE[resource_type], logical_id)).fetchone()
+        query = (
+            f"SELECT ({allowed.text}) FROM resource r WHERE r.type = %s AND r.id = %s AND r.body IS NOT NULL"
+        )
+        row = self.connection.execute(
+            query, (*allowed.values, TYPE_CODE[resource_type], logical_id)
+        ).fetchone()
         if row is not None and not row[0]:
             raise FhirError(Problem.FORBIDDEN, "This token does not permit the write.")
 

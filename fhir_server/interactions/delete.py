@@ -18,7 +18,9 @@ def delete(context: Context, resource_type: str, logical_id: str, if_match: int 
     return again(context, lambda: _delete(context, resource_type, [logical_id], if_match))
 
 
-def conditional_delete(context: Context, resource_type: str, criteria: str, *, several: bool = False) -> Result:
+def conditional_delete(
+    context: Context, resource_type: str, criteria: str, *, several: bool = False
+) -> Result:
     """Delete the match; with `several` all matches, else MULTIPLE_MATCHES for more than one."""
     context.access.require("delete", resource_type)
 
@@ -40,5 +42,7 @@ def _delete(context: Context, resource_type: str, ids: list[str], if_match: int 
     gone = sum(write.changed for write in writes)
     said = information(f"{gone} deleted." if gone else "There was nothing to delete.")
     if len(writes) == 1 and writes[0].version:
-        return Result(200, None, resource_type, writes[0].id, writes[0].version, writes[0].last_updated, outcome=said)
+        return Result(
+            200, None, resource_type, writes[0].id, writes[0].version, writes[0].last_updated, outcome=said
+        )
     return Result(200, None, resource_type, outcome=said)

@@ -78,7 +78,9 @@ def bundle_entries(body: bytes) -> tuple[str, list[Entry]]:
     try:
         found = _DECODER.decode(body)
     except msgspec.ValidationError as error:
-        raise FhirError(Problem.BAD_REQUEST, f"The Bundle has not the form that R4 gives it: {error}", "Bundle") from None
+        raise FhirError(
+            Problem.BAD_REQUEST, f"The Bundle has not the form that R4 gives it: {error}", "Bundle"
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FhirError(Problem.NOT_JSON, f"The body is not JSON: {error}") from None
     if found.resource_type != "Bundle":
@@ -94,9 +96,13 @@ def entries_of(bundle: Mapping[str, Any]) -> list[Entry]:
 def _entry(number: int, entry: _Entry) -> Entry:
     place, request = f"Bundle.entry[{number}]", entry.request
     if request is None:
-        raise FhirError(Problem.BAD_REQUEST, "Each entry of a batch or transaction has a request.", f"{place}.request")
+        raise FhirError(
+            Problem.BAD_REQUEST, "Each entry of a batch or transaction has a request.", f"{place}.request"
+        )
     if request.method not in METHODS:
-        raise FhirError(Problem.BAD_REQUEST, f"Expected one of {', '.join(METHODS)}.", f"{place}.request.method")
+        raise FhirError(
+            Problem.BAD_REQUEST, f"Expected one of {', '.join(METHODS)}.", f"{place}.request.method"
+        )
     path, _, query = request.url.partition("?")
     kind, logical_id, tail = _path(path, place)
     raw = entry.resource if memoryview(entry.resource).nbytes else None
@@ -114,5 +120,7 @@ def _path(path: str, place: str) -> tuple[str, str, str]:
     kind, _, rest = path.strip("/").partition("/")
     logical_id, _, tail = rest.partition("/")
     if kind not in TYPE_CODE and not kind.startswith(("_", "$")) and kind != "metadata" and kind:
-        raise FhirError(Problem.UNKNOWN_TYPE, "The url does not start with a resource type of R4.", f"{place}.request.url")
+        raise FhirError(
+            Problem.UNKNOWN_TYPE, "The url does not start with a resource type of R4.", f"{place}.request.url"
+        )
     return kind, logical_id, tail

@@ -23,10 +23,14 @@ def version_of(etag: str, place: str = "If-Match") -> int:
     return int(match.group(1)[:9]) if match.group(1).isdigit() else -1
 
 
-def is_unmodified(version: int, last_updated: datetime | None, if_none_match: str, if_modified_since: str) -> bool:
+def is_unmodified(
+    version: int, last_updated: datetime | None, if_none_match: str, if_modified_since: str
+) -> bool:
     """Whether the reader has this version already; If-None-Match decides where both are given."""
     if if_none_match:
-        return any(part.strip() in ("*", f'W/"{version}"', f'"{version}"') for part in if_none_match.split(","))
+        return any(
+            part.strip() in ("*", f'W/"{version}"', f'"{version}"') for part in if_none_match.split(",")
+        )
     if not if_modified_since or last_updated is None:
         return False
     since = _moment(if_modified_since)

@@ -57,9 +57,13 @@ def _times(asked: dict[str, str]) -> list[Fragment]:
         found.append(Fragment("v.last_updated >= %s", (_interval("_since", since).lo,)))
     if at := asked.get("_at"):
         period = _interval("_at", at)
-        later = "SELECT 1 FROM history x WHERE x.rid = v.rid AND x.version > v.version AND x.last_updated <= %s"
+        later = (
+            "SELECT 1 FROM history x WHERE x.rid = v.rid AND x.version > v.version AND x.last_updated <= %s"
+        )
         later += " UNION ALL SELECT 1 FROM resource x WHERE x.rid = v.rid AND x.version > v.version AND x.last_updated <= %s"
-        found.append(Fragment(f"v.last_updated < %s AND NOT EXISTS ({later})", (period.hi, period.lo, period.lo)))
+        found.append(
+            Fragment(f"v.last_updated < %s AND NOT EXISTS ({later})", (period.hi, period.lo, period.lo))
+        )
     return found
 
 
@@ -67,7 +71,9 @@ def _interval(name: str, text: str) -> Interval:
     try:
         return parse_instant_or_partial(text.replace(" ", "+"))
     except ValueError:
-        raise FhirError(Problem.BAD_PARAMETER, f"{name}: expected an instant such as 2024-05-03T10:00:00Z.") from None
+        raise FhirError(
+            Problem.BAD_PARAMETER, f"{name}: expected an instant such as 2024-05-03T10:00:00Z."
+        ) from None
 
 
 def _after(context: Context, text: str, newest_first: bool) -> list[Fragment]:
@@ -127,11 +133,13 @@ def _entry(context: Context, found: Version) -> bytes:
 def _request(found: Version) -> dict[str, str]:
     if found.body is None:
         return {"method": "DELETE", "url": f"{found.type}/{found.id}"}
-    return {"method": "POST", "url": found.type} if found.version == 1 else {"method": "PUT", "url": f"{found.type}/{found.id}"}
+    return (
+        {"method": "POST", "url": found.type}
+        if found.version == 1
+        else {"method": "PUT", "url": f"{found.type}/{found.id}"}
+    )
 
 
 def _url(context: Context, path: str, pairs: Sequence[Pair]) -> str:
     query = urlencode(pairs, quote_via=quote, safe=":/")
     return f"{context.base}/{path}" + (f"?{query}" if query else "")
-
-

@@ -43,7 +43,9 @@ class Links:
 
     def find_conditional(self, bodies: Iterable[Buffer | None]) -> None:
         """Resolve every conditional reference of the bodies, with one statement a parameter where it can be."""
-        wanted = {json.decode(text) for body in bodies if body is not None for text in _CONDITIONAL.findall(body)}
+        wanted = {
+            json.decode(text) for body in bodies if body is not None for text in _CONDITIONAL.findall(body)
+        }
         grouped: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         for text in wanted:
             kind, _, query = text.partition("?")
@@ -51,7 +53,9 @@ class Links:
         for (kind, name), values in grouped.items():
             self._resolve_together(kind, name, values)
 
-    def _group(self, grouped: dict[tuple[str, str], dict[str, str]], kind: str, query: str, text: str) -> None:
+    def _group(
+        self, grouped: dict[tuple[str, str], dict[str, str]], kind: str, query: str, text: str
+    ) -> None:
         if kind not in TYPE_CODE:
             raise FhirError(Problem.INVALID, "A conditional reference names a type that R4 does not have.")
         pairs = conditional.criteria_pairs(query)
@@ -82,7 +86,9 @@ class Links:
             " LEFT JOIN term t ON t.id = i.system WHERE i.param = ANY(%s) AND i.code = ANY(%s)"
             f" AND r.body IS NOT NULL AND ({access.text})"
         )
-        return self.context.connection.execute(query, (list(parameter.stored), codes, *access.values)).fetchall()
+        return self.context.connection.execute(
+            query, (list(parameter.stored), codes, *access.values)
+        ).fetchall()
 
     def _keep(self, text: str, kind: str, ids: list[str]) -> None:
         if len(ids) == 1:
@@ -116,5 +122,5 @@ class Links:
     def _narrative(self, resource: dict[str, Any]) -> None:
         text = resource.get("text")
         div = text.get("div") if isinstance(text, dict) else None
-        if isinstance(div, str) and "urn:" in div:
+        if isinstance(text, dict) and isinstance(div, str) and "urn:" in div:
             text["div"] = _NARRATIVE.sub(lambda m: self.known.get(m.group(), m.group()), div)

@@ -25,7 +25,12 @@ _LOCK = "SELECT FROM resource WHERE type = %s AND id = %s FOR UPDATE"
 
 
 def patch(
-    context: Context, resource_type: str, logical_id: str, criteria: str, change: Patch, if_match: int | None = None
+    context: Context,
+    resource_type: str,
+    logical_id: str,
+    criteria: str,
+    change: Patch,
+    if_match: int | None = None,
 ) -> Result:
     """Patch the resource, or the one that the criteria match. Raises NOT_FOUND, MULTIPLE_MATCHES, PRECONDITION_FAILED."""
     context.access.require("patch", resource_type)
@@ -54,7 +59,9 @@ def patched(context: Context, resource_type: str, logical_id: str, change: Patch
     resource = json.decode_object(found.body)
     changed = _apply(resource, change)
     if changed.get("resourceType") != resource_type or changed.get("id") != logical_id:
-        raise FhirError(Problem.INVALID, "A patch cannot change a resource's type or id.", f"{resource_type}.id")
+        raise FhirError(
+            Problem.INVALID, "A patch cannot change a resource's type or id.", f"{resource_type}.id"
+        )
     return checked(changed, resource_type)
 
 
@@ -65,7 +72,9 @@ def _apply(resource: dict[str, Any], change: Patch) -> dict[str, Any]:
         return fhirpath_patch(resource, change)
     if change.get("resourceType") == "Binary":
         return json_patch(resource, _inner(change))
-    raise FhirError(Problem.BAD_REQUEST, "Expected a JSON Patch (a list), Parameters, or a Binary with a JSON Patch.")
+    raise FhirError(
+        Problem.BAD_REQUEST, "Expected a JSON Patch (a list), Parameters, or a Binary with a JSON Patch."
+    )
 
 
 def _inner(binary: dict[str, Any]) -> list[Any]:

@@ -24,7 +24,9 @@ def read(context: Context, resource_type: str, logical_id: str) -> Result:
 def vread(context: Context, resource_type: str, logical_id: str, version: str) -> Result:
     """That version, current or superseded. Raises NOT_FOUND, or GONE where it is the deletion."""
     context.access.require("read", resource_type)
-    same = Fragment("v.type = %s AND v.id = %s AND v.version::text = %s", (TYPE_CODE[resource_type], logical_id, version))
+    same = Fragment(
+        "v.type = %s AND v.id = %s AND v.version::text = %s", (TYPE_CODE[resource_type], logical_id, version)
+    )
     with context.connect() as connection:
         found = store.versions(connection, context.access, same, limit=1)
     return result_of(_there(found[0] if found else None, resource_type, f"{logical_id}/_history/{version}"))

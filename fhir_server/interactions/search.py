@@ -23,19 +23,28 @@ Pair = tuple[str, str]
 
 
 def search(
-    context: Context, resource_type: str, pairs: Sequence[Pair], *, within: Sequence[Condition] = (), path: str = ""
+    context: Context,
+    resource_type: str,
+    pairs: Sequence[Pair],
+    *,
+    within: Sequence[Condition] = (),
+    path: str = "",
 ) -> Result:
     """A page of matches (of every type where `resource_type` is empty) and what they include."""
     context.access.require("search", resource_type)
     service = context.service
-    query = parse(service.registry, resource_type, pairs, limits=context.limits, lenient=context.lenient, within=within)
+    query = parse(
+        service.registry, resource_type, pairs, limits=context.limits, lenient=context.lenient, within=within
+    )
     statement = page.statement(query, context.compiler(), service.cursor_key)
     with context.connect() as connection:
         rows = list(store.page(connection, statement))
     return Result(200, _bundle(context, query, rows, path or resource_type))
 
 
-def compartment(context: Context, owner: tuple[str, str], resource_type: str, pairs: Sequence[Pair]) -> Result:
+def compartment(
+    context: Context, owner: tuple[str, str], resource_type: str, pairs: Sequence[Pair]
+) -> Result:
     """A search within a compartment: `Patient/1/Observation?...`; without a type over all that it holds."""
     kind, logical_id = owner
     parameters: set[int] = set()
@@ -45,7 +54,9 @@ def compartment(context: Context, owner: tuple[str, str], resource_type: str, pa
     if not parameters:
         raise FhirError(Problem.NOT_FOUND, f"The {kind} compartment holds no {resource_type}.")
     inside = InCompartment(kind, logical_id, tuple(sorted(parameters)))
-    return search(context, resource_type, pairs, within=[inside], path=f"{kind}/{logical_id}/{resource_type or '*'}")
+    return search(
+        context, resource_type, pairs, within=[inside], path=f"{kind}/{logical_id}/{resource_type or '*'}"
+    )
 
 
 def _bundle(context: Context, query: Query, rows: Sequence[Row], path: str) -> bytes:
@@ -81,7 +92,9 @@ def _outcome_entry(query: Query) -> list[bytes]:
     return [json.encode({"resource": operation_outcome(query.issues), "search": {"mode": "outcome"}})]
 
 
-def _links(context: Context, query: Query, kept: Sequence[Row], has_next: bool, path: str) -> list[dict[str, str]]:
+def _links(
+    context: Context, query: Query, kept: Sequence[Row], has_next: bool, path: str
+) -> list[dict[str, str]]:
     said = [pair for pair in query.understood if pair[0] != "_cursor"]
     found = [_link(context, "self", path, [*said, *_at(query.cursor)])]
     if query.cursor or has_next:
@@ -99,4 +112,7 @@ def _at(position: str) -> list[Pair]:
 
 def _link(context: Context, relation: str, path: str, pairs: Sequence[Pair]) -> dict[str, str]:
     query = urlencode(pairs, quote_via=quote, safe=":/|,$*")
-    return {"relation": relation, "url": f"{context.base}/{path}".rstrip("/") + (f"?{query}" if query else "")}
+    return {
+        "relation": relation,
+        "url": f"{context.base}/{path}".rstrip("/") + (f"?{query}" if query else ""),
+    }

@@ -7,6 +7,7 @@ is written; the answer lists the entries in the order of the request. https://hl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from fhir_server.interactions import batch, conditional, patch
@@ -39,7 +40,7 @@ def _attempt(context: Context, entries: Sequence[Entry], known_content: bool) ->
         _write(inside, [e for e in entries if e.method in ("POST", "PUT", "PATCH")], results, known_content)
         for entry in entries:
             if entry.number not in results:
-                results[entry.number] = _named(entry, lambda e=entry: batch.answer(inside, e))
+                results[entry.number] = _named(entry, partial(batch.answer, inside, entry))
         return [results[entry.number] for entry in entries]
 
 
@@ -61,8 +62,11 @@ def _placed(error: FhirError, within: str, entry: Entry) -> FhirError:
 def _delete(context: Context, entries: Sequence[Entry], results: dict[int, Result]) -> None:
     writes: list[Write] = []
     for entry in entries:
-        ids = _named(entry, lambda e=entry: _deleted_ids(context, e))
-        own = [Write(entry.type, logical_id, None, if_match=entry.if_match, place=entry.place) for logical_id in ids]
+        ids = _named(entry, partial(_deleted_ids, context, entry))
+        own = [
+            Write(entry.type, logical_id, None, if_match=entry.if_match, place=entry.place)
+            for logical_id in ids
+        ]
         writes += own
         results[entry.number] = Result(204, type=entry.type, id=entry.id)
     _refuse_overlap(writes)
@@ -78,14 +82,16 @@ def _deleted_ids(context: Context, entry: Entry) -> list[str]:
     return conditional.matches(context, entry.type, entry.query, at_most=1)
 
 
-def _write(context: Context, entries: Sequence[Entry], results: dict[int, Result], known_content: bool) -> None:
+def _write(
+    context: Context, entries: Sequence[Entry], results: dict[int, Result], known_content: bool
+) -> None:
     """Give every entry its identity, then write them together."""
     links = Links(context)
     planned: list[tuple[Entry, Write]] = []
     for entry in entries:
         if entry.tail.startswith("$") or entry.type.startswith("$") or entry.id == "_search":
             continue
-        write = _named(entry, lambda e=entry: _identity(context, e, results))
+        write = _named(entry, partial(_identity, context, entry, results))
         if write is not None:
             write.known_content = known_content
             planned.append((entry, write))
@@ -95,7 +101,7 @@ def _write(context: Context, entries: Sequence[Entry], results: dict[int, Result
     _refuse_overlap([write for _, write in planned])
     links.find_conditional(entry.raw for entry, _ in planned)
     for entry, write in planned:
-        write.resource = _named(entry, lambda e=entry, w=write: _resource(context, e, w, links))
+        write.resource = _named(entry, partial(_resource, context, entry, write, links))
     if planned:
         assert context.connection is not None
         context.apply(context.connection, [write for _, write in planned])
@@ -119,7 +125,9 @@ def _identity(context: Context, entry: Entry, results: dict[int, Result]) -> Wri
 
 def _created(context: Context, entry: Entry, results: dict[int, Result]) -> Write | None:
     if entry.id:
-        raise FhirError(Problem.BAD_REQUEST, "A create goes to the type's address.", f"{entry.place}.request.url")
+        raise FhirError(
+            Problem.BAD_REQUEST, "A create goes to the type's address.", f"{entry.place}.request.url"
+        )
     if entry.if_none_exist:
         found = conditional.one_match(context, entry.type, entry.if_none_exist)
         if found:
@@ -133,7 +141,11 @@ def _resource(context: Context, entry: Entry, write: Write, links: Links) -> dic
         return patch.patched(context, write.type, write.id, entry.resource())
     resource = entry.resource()
     if entry.method == "PUT" and entry.id and resource.get("id") != entry.id:
-        raise FhirError(Problem.BAD_REQUEST, "The resource's id has to be the id in request.url.", f"{entry.place}.resource.id")
+        raise FhirError(
+            Problem.BAD_REQUEST,
+            "The resource's id has to be the id in request.url.",
+            f"{entry.place}.resource.id",
+        )
     links.rewrite(resource, entry.place)
     return checked(resource, write.type)
 
@@ -142,5 +154,7 @@ def _refuse_overlap(writes: Sequence[Write]) -> None:
     seen: set[tuple[str, str]] = set()
     for write in writes:
         if (write.type, write.id) in seen:
-            raise FhirError(Problem.BAD_REQUEST, "Another entry of this transaction names the same resource.", write.place)
+            raise FhirError(
+                Problem.BAD_REQUEST, "Another entry of this transaction names the same resource.", write.place
+            )
         seen.add((write.type, write.id))

@@ -15,13 +15,19 @@ from fhir_server.store.write import Write
 
 
 def update(
-    context: Context, resource_type: str, logical_id: str, resource: dict[str, Any], if_match: int | None = None
+    context: Context,
+    resource_type: str,
+    logical_id: str,
+    resource: dict[str, Any],
+    if_match: int | None = None,
 ) -> Result:
     """200, or 201 where the id is new. PRECONDITION_FAILED where `if_match` is not the current version."""
     context.access.require("update", resource_type)
     check_id(logical_id)
     if resource.get("id") != logical_id:
-        raise FhirError(Problem.BAD_REQUEST, "The id in the body has to be the id in the address.", f"{resource_type}.id")
+        raise FhirError(
+            Problem.BAD_REQUEST, "The id in the body has to be the id in the address.", f"{resource_type}.id"
+        )
     checked(resource, resource_type)
     return again(context, lambda: _update(context, resource_type, logical_id, resource, if_match))
 
@@ -54,6 +60,8 @@ def _conditional(
         found = conditional.one_match(inside, resource_type, criteria)
         given = resource.get("id")
         if found and given and given != found:
-            raise FhirError(Problem.BAD_REQUEST, "The body's id is not the id of the match.", f"{resource_type}.id")
+            raise FhirError(
+                Problem.BAD_REQUEST, "The body's id is not the id of the match.", f"{resource_type}.id"
+            )
         resource["id"] = check_id(found or given or context.service.new_id())
         return _update(inside, resource_type, resource["id"], resource, if_match)

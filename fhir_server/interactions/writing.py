@@ -28,7 +28,9 @@ def checked(resource: dict[str, Any], resource_type: str) -> dict[str, Any]:
     found = resource.get("resourceType")
     if found != resource_type:
         shown = found if found in TYPE_CODE else "something else"
-        raise FhirError(Problem.BAD_REQUEST, f"Expected a {resource_type}; the body is {shown}.", "resourceType")
+        raise FhirError(
+            Problem.BAD_REQUEST, f"Expected a {resource_type}; the body is {shown}.", "resourceType"
+        )
     issues = validate(resource)
     if any(issue.severity in ("error", "fatal") for issue in issues):
         raise FhirError(Problem.INVALID, issues[0].diagnostics, issues=issues)
@@ -38,7 +40,9 @@ def checked(resource: dict[str, Any], resource_type: str) -> dict[str, Any]:
 def check_id(logical_id: str) -> str:
     """A logical id of R4's form. https://hl7.org/fhir/R4/datatypes.html#id"""
     if not ID.match(logical_id):
-        raise FhirError(Problem.BAD_REQUEST, "A logical id has 1 to 64 letters, digits, hyphens and dots.", "id")
+        raise FhirError(
+            Problem.BAD_REQUEST, "A logical id has 1 to 64 letters, digits, hyphens and dots.", "id"
+        )
     return logical_id
 
 
@@ -52,7 +56,9 @@ def result_of(write: Write, status: int | None = None) -> Result:
     """201 for a new resource, 200 for a new version (or for one that changed nothing)."""
     code = status or (201 if write.created else 200)
     location = f"{write.type}/{write.id}/_history/{write.version}"
-    return Result(code, write.body, write.type, write.id, write.version, write.last_updated, location, is_write=True)
+    return Result(
+        code, write.body, write.type, write.id, write.version, write.last_updated, location, is_write=True
+    )
 
 
 def again(context: Context, attempt: Callable[[], Answer]) -> Answer:

@@ -38,7 +38,7 @@ def call(context: Context, incoming: Request) -> Result | EventStream:
     code = incoming.segments[-1].removeprefix("$")
     kind = incoming.segments[0] if incoming.segments[0] in TYPE_CODE else ""
     logical_id = incoming.segments[1] if len(incoming.segments) == 3 else ""
-    operation = context.service.operations.find(code, kind, instance=bool(logical_id))
+    operation: Operation | None = context.service.operations.find(code, kind, instance=bool(logical_id))
     if operation is None:
         raise FhirError(Problem.NO_ROUTE, f"There is no operation ${code} at this address.")
     if operation.affects_state and incoming.method != "POST":
@@ -57,7 +57,11 @@ def _request(operation: Operation, incoming: Request, kind: str, logical_id: str
 def _parameters(incoming: Request) -> dict[str, Any]:
     """The body's Parameters, a single resource as parameter `resource`, and what the query adds."""
     found: list[dict[str, Any]] = []
-    if incoming.method == "POST" and incoming.body and incoming.content_type != "application/x-www-form-urlencoded":
+    if (
+        incoming.method == "POST"
+        and incoming.body
+        and incoming.content_type != "application/x-www-form-urlencoded"
+    ):
         resource = incoming.resource()
         if resource.get("resourceType") == "Parameters":
             found += _checked(resource.get("parameter", []))
@@ -68,6 +72,8 @@ def _parameters(incoming: Request) -> dict[str, Any]:
 
 
 def _checked(parameters: Sequence[Any]) -> list[dict[str, Any]]:
-    if not isinstance(parameters, list) or not all(isinstance(p, dict) and isinstance(p.get("name"), str) for p in parameters):
+    if not isinstance(parameters, list) or not all(
+        isinstance(p, dict) and isinstance(p.get("name"), str) for p in parameters
+    ):
         raise FhirError(Problem.INVALID, "Each parameter is an object with a name.", "Parameters.parameter")
     return parameters

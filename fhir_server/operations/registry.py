@@ -63,7 +63,13 @@ class Parameter:
 
     def as_json(self) -> Json:
         """As OperationDefinition.parameter."""
-        found: Json = {"name": self.name, "use": self.use, "min": self.min, "max": self.max, "documentation": self.documentation}
+        found: Json = {
+            "name": self.name,
+            "use": self.use,
+            "min": self.min,
+            "max": self.max,
+            "documentation": self.documentation,
+        }
         if self.part:
             return found | {"part": [part.as_json() for part in self.part]}
         return found | {"type": self.type}

@@ -53,11 +53,11 @@ def _start(year: int, month: int) -> datetime:
 def _moment(part: dict[str, str | None]) -> Interval:
     leap = part["second"] == "60"
     fraction = (part["fraction"] or "")[1:7]
-    local = datetime(
-        *(int(part[name] or 0) for name in ("year", "month", "day", "hour", "minute")),
-        59 if leap else int(part["second"] or 0),
-        int(fraction.ljust(6, "0")) if fraction else 0,
+    year, month, day, hour, minute = (
+        int(part[name] or 0) for name in ("year", "month", "day", "hour", "minute")
     )
+    second = 59 if leap else int(part["second"] or 0)
+    local = datetime(year, month, day, hour, minute, second, int(fraction.ljust(6, "0")) if fraction else 0)
     lo = _plus(local.replace(tzinfo=UTC), timedelta(seconds=leap) - _offset(part["zone"]))
     return Interval(lo, _plus(lo, _width(part["second"], fraction)))
 

@@ -82,9 +82,7 @@ def _broken(
 
 def _holds(rule: Invariant, node: Any, root: dict[str, Any]) -> bool:
     try:
-        return _compiled(rule.expression)(node, {"resource": root, "rootResource": root, "ucum": UCUM}) != [
-            False
-        ]
+        answer = _compiled(rule.expression)(node, {"resource": root, "rootResource": root, "ucum": UCUM})
     except Exception:
         _LOG.debug("FHIRPath of %s cannot be evaluated", rule.key)
         return True

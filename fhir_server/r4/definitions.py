@@ -79,9 +79,21 @@ COMPARTMENTS: Mapping[str, Mapping[str, list[str]]] = MappingProxyType(_table("c
 @cache
 def search_parameters() -> tuple[SearchParameter, ...]:
     """R4's search parameters, a row for each resource type."""
-    return tuple(
-        SearchParameter(*row[:5], tuple(row[5]), tuple((d, e) for d, e in row[6]), row[7]) for row in _table("search")
-    )
+    return tuple(_search_parameter(*row) for row in _table("search"))
+
+
+def _search_parameter(
+    number: int,
+    base: str,
+    code: str,
+    kind: str,
+    expression: str,
+    targets: list[str],
+    components: list[list[str]],
+    url: str,
+) -> SearchParameter:
+    pairs = tuple((definition, part) for definition, part in components)
+    return SearchParameter(number, base, code, kind, expression, tuple(targets), pairs, url)
 
 
 @cache
@@ -115,7 +127,7 @@ def invariants(path: str) -> tuple[Invariant, ...]:
 
 def is_complex(path: str) -> bool:
     """Whether the path has members (is no primitive)."""
-    return path in _rows() and not path[:1].islower() or "." in path
+    return (path in _rows() and not path[:1].islower()) or "." in path
 
 
 def _invariants(row: list[Any]) -> tuple[Invariant, ...]:
@@ -130,14 +142,19 @@ def _elements(row: list[Any]) -> list[Element]:
     if stem == name:
         kind, targets = row[3][0] if row[3] else ("Element", [])
         return [_element(row, name, kind, _members(row[0], kind), tuple(targets), "")]
-    return [_element(row, stem + kind[0].upper() + kind[1:], kind, kind, tuple(targets), stem) for kind, targets in row[3]]
+    return [
+        _element(row, stem + kind[0].upper() + kind[1:], kind, kind, tuple(targets), stem)
+        for kind, targets in row[3]
+    ]
 
 
 def _members(path: str, kind: str) -> str:
     return path if kind in ("BackboneElement", "Element") else kind
 
 
-def _element(row: list[Any], name: str, kind: str, path: str, targets: tuple[str, ...], choice: str) -> Element:
+def _element(
+    row: list[Any], name: str, kind: str, path: str, targets: tuple[str, ...], choice: str
+) -> Element:
     most = 0 if row[2] == "*" else int(row[2])
     binding = (row[4][0], row[4][1]) if row[4] else None
     return Element(name, kind, row[1], most, path, choice, targets, binding, row[6], _invariants(row))

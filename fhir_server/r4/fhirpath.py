@@ -151,7 +151,11 @@ class _Parser:
 
     def first_name(self) -> Step:
         text = self.peek()
-        if self.depth == 0 and text in (self.base, "Resource", "DomainResource", "%resource", "$this") and text:
+        if (
+            self.depth == 0
+            and text in (self.base, "Resource", "DomainResource", "%resource", "$this")
+            and text
+        ):
             self.take()
             return _as_is
         if text == "$this":
@@ -271,9 +275,27 @@ def _has_type(value: Any, suffix: str) -> bool:
     return members is not None and members.issuperset(value.keys())
 
 
-_TEXT_TYPES = frozenset(["String", "Uri", "Url", "Canonical", "Code", "Date", "DateTime", "Instant", "Markdown", "Id", "Oid", "Uuid", "Time"])
+_TEXT_TYPES = frozenset(
+    [
+        "String",
+        "Uri",
+        "Url",
+        "Canonical",
+        "Code",
+        "Date",
+        "DateTime",
+        "Instant",
+        "Markdown",
+        "Id",
+        "Oid",
+        "Uuid",
+        "Time",
+    ]
+)
 _ELEMENT = ("id", "extension")
-_QUANTITY = frozenset([*_ELEMENT, "value", "comparator", "unit", "system", "code", "_value", "_unit", "_comparator"])
+_QUANTITY = frozenset(
+    [*_ELEMENT, "value", "comparator", "unit", "system", "code", "_value", "_unit", "_comparator"]
+)
 _SHAPES: dict[str, frozenset[str]] = {
     "CodeableConcept": frozenset([*_ELEMENT, "coding", "text", "_text"]),
     "Coding": frozenset([*_ELEMENT, "system", "version", "code", "display", "userSelected", "_display"]),
@@ -286,10 +308,18 @@ _SHAPES: dict[str, frozenset[str]] = {
     "Ratio": frozenset([*_ELEMENT, "numerator", "denominator"]),
     "Period": frozenset([*_ELEMENT, "start", "end", "_start", "_end"]),
     "Timing": frozenset([*_ELEMENT, "modifierExtension", "event", "_event", "repeat", "code"]),
-    "Reference": frozenset([*_ELEMENT, "reference", "type", "identifier", "display", "_reference", "_display"]),
-    "Identifier": frozenset([*_ELEMENT, "use", "type", "system", "value", "period", "assigner", "_value", "_system"]),
-    "SampledData": frozenset([*_ELEMENT, "origin", "period", "factor", "lowerLimit", "upperLimit", "dimensions", "data"]),
-    "Attachment": frozenset([*_ELEMENT, "contentType", "language", "data", "url", "size", "hash", "title", "creation"]),
+    "Reference": frozenset(
+        [*_ELEMENT, "reference", "type", "identifier", "display", "_reference", "_display"]
+    ),
+    "Identifier": frozenset(
+        [*_ELEMENT, "use", "type", "system", "value", "period", "assigner", "_value", "_system"]
+    ),
+    "SampledData": frozenset(
+        [*_ELEMENT, "origin", "period", "factor", "lowerLimit", "upperLimit", "dimensions", "data"]
+    ),
+    "Attachment": frozenset(
+        [*_ELEMENT, "contentType", "language", "data", "url", "size", "hash", "title", "creation"]
+    ),
     "Annotation": frozenset([*_ELEMENT, "authorReference", "authorString", "time", "text"]),
 }
 
@@ -350,10 +380,14 @@ def _has_extension(before: Step, argument: Step | None) -> Step:
 
 def _resolve(before: Step, argument: Step | None) -> Step:
     """What a reference points at, as far as the reference itself tells: a resource with nothing but its type."""
-    return _then(before, lambda values, root: [{"resourceType": t} for v in values if (t := _target_type(v, root))])
+    return _then(
+        before, lambda values, root: [{"resourceType": t} for v in values if (t := _target_type(v, root))]
+    )
 
 
-_TARGET = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?|\?.*)$")
+_TARGET = re.compile(
+    r"(?:^|/)([A-Z][A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?|\?.*)$"
+)
 
 
 def _target_type(value: Any, root: Any) -> str:
@@ -362,7 +396,10 @@ def _target_type(value: Any, root: Any) -> str:
     text = value.get("reference", "")
     if isinstance(text, str) and text.startswith("#"):
         inside = root.get("contained", ()) if isinstance(root, dict) else ()
-        return next((str(r.get("resourceType")) for r in inside if isinstance(r, dict) and r.get("id") == text[1:]), "")
+        return next(
+            (str(r.get("resourceType")) for r in inside if isinstance(r, dict) and r.get("id") == text[1:]),
+            "",
+        )
     match = _TARGET.search(text) if isinstance(text, str) else None
     return match.group(1) if match else str(value.get("type", ""))
 

@@ -30,7 +30,9 @@ def has(name: str) -> Holds:
         return lambda value: name in value or twin in value
     stem = name.removesuffix("[x]")
     end = len(stem)
-    return lambda value: any(k.lstrip("_").startswith(stem) and k.lstrip("_")[end : end + 1].isupper() for k in value)
+    return lambda value: any(
+        k.lstrip("_").startswith(stem) and k.lstrip("_")[end : end + 1].isupper() for k in value
+    )
 
 
 def any_of(*names: str) -> Rule:
@@ -42,19 +44,26 @@ def any_of(*names: str) -> Rule:
 def none_of(*names: str) -> Rule:
     """Not one of them."""
     found = [has(name) for name in names]
-    return Rule(lambda value: not any(is_there(value) for is_there in found), f"There is no {' and no '.join(names)}.")
+    return Rule(
+        lambda value: not any(is_there(value) for is_there in found), f"There is no {' and no '.join(names)}."
+    )
 
 
 def one_of(*names: str) -> Rule:
     """Exactly one of them."""
     found = [has(name) for name in names]
-    return Rule(lambda value: sum(is_there(value) for is_there in found) == 1, f"There is either {' or '.join(names)}.")
+    return Rule(
+        lambda value: sum(is_there(value) for is_there in found) == 1,
+        f"There is either {' or '.join(names)}.",
+    )
 
 
 def not_both(first: str, second: str) -> Rule:
     """One of the two at most."""
     one, other = has(first), has(second)
-    return Rule(lambda value: not (one(value) and other(value)), f"{first} and {second} do not stand together.")
+    return Rule(
+        lambda value: not (one(value) and other(value)), f"{first} and {second} do not stand together."
+    )
 
 
 def both_or_none(first: str, second: str) -> Rule:
@@ -77,14 +86,19 @@ def when(name: str, codes: str | bool, rule: Rule) -> Rule:
     """The rule, where the element has one of the values (codes with blanks between them)."""
     wanted = set(codes.split()) if isinstance(codes, str) else {codes}
     shown = codes.replace(" ", " or ") if isinstance(codes, str) else str(codes).lower()
-    return Rule(lambda value: value.get(name) not in wanted or rule.holds(value), f"Where {name} is {shown}: {rule.text}")
+    return Rule(
+        lambda value: value.get(name) not in wanted or rule.holds(value),
+        f"Where {name} is {shown}: {rule.text}",
+    )
 
 
 def unless(name: str, codes: str | bool, rule: Rule) -> Rule:
     """The rule, where the element has none of the values."""
     wanted = set(codes.split()) if isinstance(codes, str) else {codes}
     shown = codes.replace(" ", " or ") if isinstance(codes, str) else str(codes).lower()
-    return Rule(lambda value: value.get(name) in wanted or rule.holds(value), f"Unless {name} is {shown}: {rule.text}")
+    return Rule(
+        lambda value: value.get(name) in wanted or rule.holds(value), f"Unless {name} is {shown}: {rule.text}"
+    )
 
 
 def each(name: str, rule: Rule) -> Rule:
@@ -101,7 +115,11 @@ def distinct(name: str, *members: str) -> Rule:
     """No two items of the element with the same members."""
 
     def holds(value: Object) -> bool:
-        found = [tuple(str(item.get(member)) for member in members) for item in items(value, name) if members[0] in item]
+        found = [
+            tuple(str(item.get(member)) for member in members)
+            for item in items(value, name)
+            if members[0] in item
+        ]
         return len(found) == len(set(found))
 
     return Rule(holds, f"No two {name} have the same {' and '.join(members)}.")

@@ -63,7 +63,11 @@ class Issue:
 
     def as_json(self) -> dict[str, Any]:
         """As OperationOutcome.issue."""
-        found: dict[str, Any] = {"severity": self.severity, "code": self.code, "diagnostics": self.diagnostics}
+        found: dict[str, Any] = {
+            "severity": self.severity,
+            "code": self.code,
+            "diagnostics": self.diagnostics,
+        }
         if self.key:
             found["details"] = {"coding": [{"code": self.key}]}
         if self.expression:
@@ -74,7 +78,9 @@ class Issue:
 class FhirError(Exception):
     """A failure that belongs to the caller: what came, what was expected, where. Never holds a word of a record."""
 
-    def __init__(self, problem: Problem, diagnostics: str, expression: str = "", issues: Sequence[Issue] = ()) -> None:
+    def __init__(
+        self, problem: Problem, diagnostics: str, expression: str = "", issues: Sequence[Issue] = ()
+    ) -> None:
         super().__init__(diagnostics)
         self.problem = problem
         self.issues = tuple(issues) or (Issue(problem.code, diagnostics, expression),)
@@ -101,4 +107,6 @@ def information(text: str) -> dict[str, Any]:
 
 def _moved(issue: Issue, place: str) -> Issue:
     tail = issue.expression.partition(".")[2] if issue.expression[:1].isupper() else issue.expression
-    return Issue(issue.code, issue.diagnostics, f"{place}.{tail}" if tail else place, issue.severity, issue.key)
+    return Issue(
+        issue.code, issue.diagnostics, f"{place}.{tail}" if tail else place, issue.severity, issue.key
+    )

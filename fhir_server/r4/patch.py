@@ -27,8 +27,17 @@ def json_patch(resource: Json, change: list[Any]) -> Json:
         found = jsonpatch.JsonPatch(change).apply(copy.deepcopy(resource))
     except jsonpatch.JsonPatchTestFailed:
         raise FhirError(Problem.NOT_PROCESSABLE, "A `test` of the patch failed.") from None
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, IndexError, AttributeError):
-        raise FhirError(Problem.NOT_PROCESSABLE, "The patch does not fit the resource, or is no JSON Patch.") from None
+    except (
+        jsonpatch.JsonPatchException,
+        jsonpointer.JsonPointerException,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+    ):
+        raise FhirError(
+            Problem.NOT_PROCESSABLE, "The patch does not fit the resource, or is no JSON Patch."
+        ) from None
     if not isinstance(found, dict):
         raise FhirError(Problem.NOT_PROCESSABLE, "The patch leaves no resource.")
     return found
@@ -55,7 +64,9 @@ def fhirpath_patch(resource: Json, parameters: Json) -> Json:
         try:
             _apply(changed, _operation(parameter))
         except ExpressionError:
-            raise FhirError(Problem.NOT_PROCESSABLE, "The path uses more of FHIRPath than a patch may here.", place) from None
+            raise FhirError(
+                Problem.NOT_PROCESSABLE, "The path uses more of FHIRPath than a patch may here.", place
+            ) from None
         except FhirError as error:
             raise error.within(place) from None
     return changed
@@ -64,7 +75,9 @@ def fhirpath_patch(resource: Json, parameters: Json) -> Json:
 def _operation(parameter: Json) -> _Operation:
     parts = {part.get("name"): part for part in parameter.get("part", []) if isinstance(part, dict)}
     value = parts.get("value", {})
-    read = {key: next((v for k, v in parts.get(key, {}).items() if k.startswith("value")), None) for key in _PARTS}
+    read = {
+        key: next((v for k, v in parts.get(key, {}).items() if k.startswith("value")), None) for key in _PARTS
+    }
     content = next((v for k, v in value.items() if k.startswith("value")), None)
     if content is None and "part" in value:
         content = _built(value["part"])
@@ -147,7 +160,11 @@ def _children(holder: Any, step: str) -> list[_Place]:
     found = holder.get(key)
     if found is None:
         return []
-    every = [_Place(holder, key, n) for n in range(len(found))] if isinstance(found, list) else [_Place(holder, key, None)]
+    every = (
+        [_Place(holder, key, n) for n in range(len(found))]
+        if isinstance(found, list)
+        else [_Place(holder, key, None)]
+    )
     return every[int(match["index"]) :][:1] if match["index"] else every
 
 
@@ -182,7 +199,7 @@ def _add(resource: Json, asked: _Operation) -> None:
     element = elements(str(resource["resourceType"])).get(asked.name) if is_root else None
     if isinstance(holder.get(asked.name), list):
         holder[asked.name].append(asked.value)
-    elif element is not None and element.max != "1" and element.max != 1:
+    elif element is not None and element.is_list:
         holder[asked.name] = [asked.value]
     else:
         holder[asked.name] = asked.value

@@ -22,7 +22,7 @@ from fhir_server.interactions.context import Context, Service
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest import response
-from fhir_server.rest.request import Incoming
+from fhir_server.rest.request import Incoming, wanted_format
 from fhir_server.rest.response import Outgoing
 from fhir_server.rest.routes import OPEN_SHAPES, allowed, handler_of, shape_of
 
@@ -58,8 +58,8 @@ class Endpoint:
         except FhirError as error:
             return response.refused(incoming, error, self._headers(incoming, error))
         except psycopg.errors.DataError:
-            error = FhirError(Problem.BAD_REQUEST, "A value lies outside what the database can hold.")
-            return response.refused(incoming, error)
+            outside = FhirError(Problem.BAD_REQUEST, "A value lies outside what the database can hold.")
+            return response.refused(incoming, outside)
         except Exception as error:
             LOG.error("request %s failed: %s", incoming.request_id, _where(error))
             shown = FhirError(Problem.INTERNAL, f"An error of this server; its id is {incoming.request_id}.")
@@ -67,18 +67,28 @@ class Endpoint:
 
     def _answer(self, incoming: Incoming) -> Outgoing:
         handler = handler_of(incoming)
-        response.wanted_format(incoming)
+        wanted_format(incoming)
         access = self.authenticate(incoming)
-        context = Context(self.service, access, incoming.base, incoming.is_lenient, request_id=incoming.request_id)
+        context = Context(
+            self.service, access, incoming.base, incoming.is_lenient, request_id=incoming.request_id
+        )
         found = handler(context, incoming)
         if isinstance(found, EventStream):
-            return Outgoing(200, headers={"content-type": "text/event-stream", "cache-control": "no-store"}, stream=found.events)
+            return Outgoing(
+                200,
+                headers={"content-type": "text/event-stream", "cache-control": "no-store"},
+                stream=found.events,
+            )
         return response.outgoing(incoming, found)
 
     def _headers(self, incoming: Incoming, error: FhirError) -> dict[str, str]:
         if error.problem is Problem.METHOD_NOT_ALLOWED:
             return {"allow": ", ".join(allowed(incoming.segments))}
-        return {"www-authenticate": 'Bearer realm="chartline"'} if error.problem is Problem.UNAUTHENTICATED else {}
+        return (
+            {"www-authenticate": 'Bearer realm="chartline"'}
+            if error.problem is Problem.UNAUTHENTICATED
+            else {}
+        )
 
 
 def is_open(incoming: Incoming) -> bool:
@@ -106,7 +116,9 @@ def incoming_of(service: Service, request: Request) -> Incoming:
 
 async def read_body(request: Request, most: int) -> bytes:
     """The whole body. Raises TOO_LARGE as soon as it is known to be."""
-    refusal = FhirError(Problem.TOO_LARGE, f"The body has more than {most} bytes, which is the setting CHARTLINE_MAX_BODY.")
+    refusal = FhirError(
+        Problem.TOO_LARGE, f"The body has more than {most} bytes, which is the setting CHARTLINE_MAX_BODY."
+    )
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         raise refusal
@@ -136,7 +148,11 @@ def _unpacked(request: Request, body: bytes, refusal: FhirError, most: int) -> b
 
 def sent(incoming: Incoming, outgoing: Outgoing) -> Response:
     """As Starlette sends it."""
-    headers = {**outgoing.headers, "x-request-id": incoming.request_id, "vary": "Accept, Accept-Encoding, Authorization, Prefer"}
+    headers = {
+        **outgoing.headers,
+        "x-request-id": incoming.request_id,
+        "vary": "Accept, Accept-Encoding, Authorization, Prefer",
+    }
     if outgoing.stream is not None:
         return StreamingResponse(outgoing.stream, outgoing.status, headers)
     body = _compressed(incoming, outgoing.body, headers)

@@ -30,7 +30,9 @@ def describe(app: FastAPI, service: Service) -> None:
 
     def document() -> Json:
         if app.openapi_schema is None:
-            found = get_openapi(title="Chartline", version=VERSION, routes=app.routes, description="FHIR R4 under /fhir.")
+            found = get_openapi(
+                title="Chartline", version=VERSION, routes=app.routes, description="FHIR R4 under /fhir."
+            )
             found["paths"] |= {_path(shape): _item(shape, list(methods)) for shape, methods in ROUTES.items()}
             app.openapi_schema = found
         return app.openapi_schema

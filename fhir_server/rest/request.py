@@ -121,7 +121,9 @@ def wanted_format(incoming: Incoming) -> str:
         found = _format_of(part.partition(";")[0].strip().lower())
         if found:
             return found
-    raise FhirError(Problem.NOT_ACCEPTABLE, "Accept: this server writes application/fhir+json and application/fhir+xml.")
+    raise FhirError(
+        Problem.NOT_ACCEPTABLE, "Accept: this server writes application/fhir+json and application/fhir+xml."
+    )
 
 
 def _named(asked: str) -> str:
@@ -132,7 +134,11 @@ def _named(asked: str) -> str:
 
 
 def _format_of(media_type: str) -> str:
-    if media_type in JSON_TYPES or media_type in ("application/*", "text/event-stream", "application/fhir+ndjson"):
+    if media_type in JSON_TYPES or media_type in (
+        "application/*",
+        "text/event-stream",
+        "application/fhir+ndjson",
+    ):
         return "json"
     return "xml" if media_type in XML_TYPES else _SHORT.get(media_type, "")
 

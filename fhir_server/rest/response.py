@@ -72,7 +72,9 @@ def http_date(moment: datetime) -> str:
 
 def _body(incoming: Incoming, result: Result) -> bytes | None:
     """By `Prefer: return`: the resource (default), nothing, or an outcome that says it went well."""
-    preferred = incoming.prefers("return") if incoming.method in ("POST", "PUT", "PATCH") and result.version else ""
+    preferred = (
+        incoming.prefers("return") if incoming.method in ("POST", "PUT", "PATCH") and result.version else ""
+    )
     if preferred == "minimal":
         return None
     if preferred == "OperationOutcome":

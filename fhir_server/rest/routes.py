@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fhir_server.interactions import bundle, capabilities, create, delete, history, patch, read, search, update
+from fhir_server.interactions import (
+    bundle,
+    capabilities,
+    create,
+    delete,
+    history,
+    patch,
+    read,
+    search,
+    update,
+)
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.headers import is_unmodified, version_of
 from fhir_server.operations.call import call
@@ -87,7 +97,10 @@ def _metadata(context: Context, incoming: Incoming) -> Result:
 def _read(context: Context, incoming: Incoming) -> Result:
     kind, logical_id = incoming.segments[:2]
     found = read.read(context, kind, logical_id)
-    none_match, since = incoming.headers.get("if-none-match", ""), incoming.headers.get("if-modified-since", "")
+    none_match, since = (
+        incoming.headers.get("if-none-match", ""),
+        incoming.headers.get("if-modified-since", ""),
+    )
     if is_unmodified(found.version, found.last_updated, none_match, since):
         return Result(304, None, found.type, found.id, found.version, found.last_updated)
     return found
@@ -99,7 +112,9 @@ def _vread(context: Context, incoming: Incoming) -> Result:
 
 
 def _create(context: Context, incoming: Incoming) -> Result:
-    return create.create(context, incoming.segments[0], incoming.resource(), incoming.headers.get("if-none-exist", ""))
+    return create.create(
+        context, incoming.segments[0], incoming.resource(), incoming.headers.get("if-none-exist", "")
+    )
 
 
 def _if_match(incoming: Incoming) -> int | None:
@@ -113,7 +128,9 @@ def _update(context: Context, incoming: Incoming) -> Result:
 
 
 def _conditional_update(context: Context, incoming: Incoming) -> Result:
-    return update.conditional_update(context, incoming.segments[0], incoming.query, incoming.resource(), _if_match(incoming))
+    return update.conditional_update(
+        context, incoming.segments[0], incoming.query, incoming.resource(), _if_match(incoming)
+    )
 
 
 def _patch(context: Context, incoming: Incoming) -> Result:
@@ -122,11 +139,14 @@ def _patch(context: Context, incoming: Incoming) -> Result:
 
 
 def _conditional_patch(context: Context, incoming: Incoming) -> Result:
-    return patch.patch(context, incoming.segments[0], "", incoming.query, incoming.patch(), _if_match(incoming))
+    return patch.patch(
+        context, incoming.segments[0], "", incoming.query, incoming.patch(), _if_match(incoming)
+    )
 
 
 def _delete(context: Context, incoming: Incoming) -> Result:
-    return delete.delete(context, *incoming.segments, _if_match(incoming))
+    kind, logical_id = incoming.segments
+    return delete.delete(context, kind, logical_id, _if_match(incoming))
 
 
 def _conditional_delete(context: Context, incoming: Incoming) -> Result:
@@ -141,7 +161,9 @@ def _search(context: Context, incoming: Incoming) -> Result:
 def _compartment(context: Context, incoming: Incoming) -> Result:
     kind, logical_id, inner = incoming.segments[:3]
     if kind not in COMPARTMENTS:
-        raise FhirError(Problem.NO_ROUTE, f"{kind} is not a compartment; those are {', '.join(sorted(COMPARTMENTS))}.")
+        raise FhirError(
+            Problem.NO_ROUTE, f"{kind} is not a compartment; those are {', '.join(sorted(COMPARTMENTS))}."
+        )
     return search.compartment(context, (kind, logical_id), "" if inner == "*" else inner, incoming.pairs)
 
 
@@ -160,7 +182,13 @@ ROUTES: dict[Shape, dict[str, Handler]] = {
     ("_search",): {"POST": _search},
     ("_history",): {"GET": _history},
     ("$",): {"GET": call, "POST": call},
-    ("T",): {"GET": _search, "POST": _create, "PUT": _conditional_update, "PATCH": _conditional_patch, "DELETE": _conditional_delete},
+    ("T",): {
+        "GET": _search,
+        "POST": _create,
+        "PUT": _conditional_update,
+        "PATCH": _conditional_patch,
+        "DELETE": _conditional_delete,
+    },
     ("T", "_search"): {"POST": _search, "GET": _search},
     ("T", "_history"): {"GET": _history},
     ("T", "$"): {"GET": call, "POST": call},

@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Protocol
 
+from fhir_server.r4.datatypes import parse_instant_or_partial
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.search.parameters import Parameter, type_range
@@ -124,8 +125,16 @@ def _in_range(column: str, resource_type: str) -> Fragment:
 
 def _value(compiler: Compiler, found: Match, value: str, alias: str) -> Fragment:
     parameter = found.parameter
-    targets = (found.modifier,) if found.modifier in TYPE_CODE else (parameter.narrowed,) if parameter.narrowed else parameter.targets
-    asked = Asked(value, found.name or parameter.code, compiler.now, compiler.base, found.modifier, targets, alias)
+    targets = (
+        (found.modifier,)
+        if found.modifier in TYPE_CODE
+        else (parameter.narrowed,)
+        if parameter.narrowed
+        else parameter.targets
+    )
+    asked = Asked(
+        value, found.name or parameter.code, compiler.now, compiler.base, found.modifier, targets, alias
+    )
     if parameter.type == "composite":
         return composite.where(asked, parameter.components)
     if parameter.type == "token" and found.modifier in ("in", "above", "below"):
@@ -169,18 +178,26 @@ def _end(compiler: Compiler, column: str, target: str, condition: Condition) -> 
     if compiler.is_open() and not _needs_row(condition):
         return ranged & compiler.compile(condition, Place(column, "", (target,)))
     row = compiler.alias("r")
-    inside = _readable(compiler, row, target) & compiler.compile(condition, Place(f"{row}.rid", row, (target,)))
-    return ranged & Fragment(f"{column} IN (SELECT {row}.rid FROM resource {row} WHERE {inside.text})", inside.values)
+    inside = _readable(compiler, row, target) & compiler.compile(
+        condition, Place(f"{row}.rid", row, (target,))
+    )
+    return ranged & Fragment(
+        f"{column} IN (SELECT {row}.rid FROM resource {row} WHERE {inside.text})", inside.values
+    )
 
 
 def _readable(compiler: Compiler, row: str, resource_type: str) -> Fragment:
-    return _in_range(f"{row}.rid", resource_type) & Fragment(f"{row}.body IS NOT NULL") & compiler.access.on(row)
+    return (
+        _in_range(f"{row}.rid", resource_type) & Fragment(f"{row}.body IS NOT NULL") & compiler.access.on(row)
+    )
 
 
 def _needs_row(condition: Condition) -> bool:
     if isinstance(condition, (AllOf, AnyOf)):
         return any(_needs_row(c) for c in condition.conditions)
-    return not isinstance(condition, (Match, Chain, Has)) or (isinstance(condition, Match) and condition.modifier in ("not", "not-in"))
+    return not isinstance(condition, (Match, Chain, Has)) or (
+        isinstance(condition, Match) and condition.modifier in ("not", "not-in")
+    )
 
 
 def _has(compiler: Compiler, found: Has, place: Place) -> Fragment:
@@ -219,11 +236,13 @@ def _instant(compiler: Compiler, value: str, place: Place) -> Fragment:
     asked = Asked(value, "_lastUpdated", compiler.now)
     prefix, text = asked.prefix()
     try:
-        interval = date.parse_instant_or_partial(unescape(text).replace(" ", "+"))
+        interval = parse_instant_or_partial(unescape(text).replace(" ", "+"))
     except ValueError:
         raise asked.refuse("an instant or a date, behind an optional prefix") from None
     template, names = _UPDATED[prefix]
-    return Fragment(template.format(t=f"{place.row}.last_updated"), tuple(getattr(interval, n) for n in names))
+    return Fragment(
+        template.format(t=f"{place.row}.last_updated"), tuple(getattr(interval, n) for n in names)
+    )
 
 
 def _types(compiler: Compiler, found: Types, place: Place) -> Fragment:
@@ -243,7 +262,9 @@ def _compartment(compiler: Compiler, found: InCompartment, place: Place) -> Frag
 def _list(compiler: Compiler, found: InList, place: Place) -> Fragment:
     row, alias = compiler.alias("r"), compiler.alias("i")
     readable = _readable(compiler, row, "List")
-    linked = f"SELECT {alias}.target FROM reference_index {alias} JOIN resource {row} ON {row}.rid = {alias}.rid"
+    linked = (
+        f"SELECT {alias}.target FROM reference_index {alias} JOIN resource {row} ON {row}.rid = {alias}.rid"
+    )
     text = f"{place.rid} IN ({linked} WHERE {row}.id = %s AND {readable.text})"
     return Fragment(text, (found.id, *readable.values))
 

@@ -43,7 +43,9 @@ MAX_CHAIN = 8
 """Links in one chain; more is a mistake or an attack."""
 
 
-def parse_condition(registry: Registry, types: Sequence[str], name: str, value: str, depth: int = 0) -> Condition:
+def parse_condition(
+    registry: Registry, types: Sequence[str], name: str, value: str, depth: int = 0
+) -> Condition:
     """The condition of `name=value` on resources of one of the types (of every type where none is given)."""
     if depth > MAX_CHAIN:
         raise FhirError(Problem.BAD_PARAMETER, f"A chain has at most {MAX_CHAIN} links.")
@@ -63,10 +65,15 @@ def parameter(registry: Registry, types: Sequence[str], code: str, name: str) ->
     """The parameter of this code; over several types it has to mean the same for each of them."""
     found = [p for t in (types or ("Resource",)) if (p := _find(registry, t, code))]
     if not found or len(found) < len(types):
-        known = registry.known(types[0]) if types else ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"]
+        known = (
+            registry.known(types[0])
+            if types
+            else ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"]
+        )
         where = ", ".join(types) or "a search over all types"
         raise FhirError(
-            Problem.UNKNOWN_PARAMETER, f"{name}: {where} has no search parameter {code}. Known: {', '.join(known)}."
+            Problem.UNKNOWN_PARAMETER,
+            f"{name}: {where} has no search parameter {code}. Known: {', '.join(known)}.",
         )
     return found[0] if len(found) == 1 else _merged(found)
 
@@ -82,7 +89,9 @@ def _merged(found: Sequence[Parameter]) -> Parameter:
     from dataclasses import replace
 
     if len({p.type for p in found}) > 1:
-        raise FhirError(Problem.BAD_PARAMETER, f"{found[0].code} is not of one type over these resource types.")
+        raise FhirError(
+            Problem.BAD_PARAMETER, f"{found[0].code} is not of one type over these resource types."
+        )
     return replace(found[0], stored=tuple(i for p in found for i in p.stored))
 
 
@@ -93,7 +102,9 @@ def _match(registry: Registry, found: Parameter, modifier: str, name: str, value
         modifier = ""
     if modifier and not _allows(found, modifier):
         allowed = ", ".join(f":{m}" for m in ("missing", *MODIFIERS[found.type]))
-        raise FhirError(Problem.BAD_PARAMETER, f"{name}: a {found.type} parameter knows the modifiers {allowed}.")
+        raise FhirError(
+            Problem.BAD_PARAMETER, f"{name}: a {found.type} parameter knows the modifiers {allowed}."
+        )
     if found.type == "special":
         return _special(found, name, value)
     return Match(found, tuple(v for v in split(value, ",") if v), modifier, name)
@@ -120,7 +131,13 @@ def _chain(
         raise FhirError(Problem.BAD_PARAMETER, f"{head}: only a reference can be chained.")
     if narrowed and not _allows(found, narrowed):
         raise FhirError(Problem.BAD_PARAMETER, f"{head}: {code} cannot refer to {narrowed}.")
-    wanted = [narrowed] if narrowed else [found.narrowed] if found.narrowed else list(found.targets or RESOURCE_TYPES)
+    wanted = (
+        [narrowed]
+        if narrowed
+        else [found.narrowed]
+        if found.narrowed
+        else list(found.targets or RESOURCE_TYPES)
+    )
     targets, first = [], None
     for target in wanted:
         try:
@@ -192,7 +209,9 @@ def _near(name: str, value: str) -> Near:
         latitude, longitude = float(parts[0]), float(parts[1])
         distance = float(parts[2] or 50) * _KILOMETRES[parts[3] or "km"]
     except (ValueError, KeyError, IndexError):
-        raise FhirError(Problem.BAD_PARAMETER, f"{name}: expected latitude|longitude|distance|units (km, m, [mi_us]).") from None
+        raise FhirError(
+            Problem.BAD_PARAMETER, f"{name}: expected latitude|longitude|distance|units (km, m, [mi_us])."
+        ) from None
     if not (-90 <= latitude <= 90 and -180 <= longitude <= 180 and 0 <= distance < 1e9):
         raise FhirError(Problem.BAD_PARAMETER, f"{name}: latitude or longitude is out of range.")
     return Near(latitude, longitude, distance)

@@ -40,4 +40,6 @@ def _signed(body: bytes, key: bytes) -> bytes:
 
 
 def _refused() -> FhirError:
-    return FhirError(Problem.BAD_PARAMETER, "_cursor: not a cursor of this server; use the links of a searchset.")
+    return FhirError(
+        Problem.BAD_PARAMETER, "_cursor: not a cursor of this server; use the links of a searchset."
+    )

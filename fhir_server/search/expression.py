@@ -16,7 +16,16 @@ MakeCondition = Callable[[str, str], Condition]
 
 _TOKEN = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<bracket>[()])|(?P<word>[^\s()"]+))')
 _PREFIXED = ("ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
-_MODIFIED = {"co": "contains", "sw": "", "in": "in", "ni": "not-in", "ss": "above", "sb": "below", "re": "", "eq": ""}
+_MODIFIED = {
+    "co": "contains",
+    "sw": "",
+    "in": "in",
+    "ni": "not-in",
+    "ss": "above",
+    "sb": "below",
+    "re": "",
+    "eq": "",
+}
 
 
 def parse_filter(text: str, make: MakeCondition) -> Condition:
@@ -43,7 +52,9 @@ class _Reader:
         return found
 
     def refuse(self) -> FhirError:
-        return FhirError(Problem.BAD_PARAMETER, "_filter: expected `name operator value`, and, or, not and brackets.")
+        return FhirError(
+            Problem.BAD_PARAMETER, "_filter: expected `name operator value`, and, or, not and brackets."
+        )
 
     def either(self) -> Condition:
         parts = [self.both()]

@@ -25,7 +25,9 @@ def parse_include(registry: Registry, types: Sequence[str], name: str, value: st
     source, _, rest = value.partition(":")
     code, _, target = rest.partition(":")
     if source not in TYPE_CODE or (target and target not in TYPE_CODE) or not code:
-        raise FhirError(Problem.BAD_PARAMETER, f"{name}: expected Type:parameter, Type:parameter:TargetType or *.")
+        raise FhirError(
+            Problem.BAD_PARAMETER, f"{name}: expected Type:parameter, Type:parameter:TargetType or *."
+        )
     found = _references(registry, source) if code == "*" else [_reference(registry, source, code, name)]
     parameters = tuple(sorted({i for p in found for i in p.stored}))
     narrowed = target or (found[0].narrowed if len(found) == 1 else "")
@@ -47,5 +49,7 @@ def _reference(registry: Registry, source: str, code: str, name: str) -> Paramet
     found = registry.get(source, code)
     if found is None or found.type != "reference":
         known = ", ".join(sorted(p.code for p in _references(registry, source)))
-        raise FhirError(Problem.BAD_PARAMETER, f"{name}: {source} has no reference parameter {code}. Known: {known}.")
+        raise FhirError(
+            Problem.BAD_PARAMETER, f"{name}: {source} has no reference parameter {code}. Known: {known}."
+        )
     return found

@@ -71,7 +71,9 @@ def _plan(parameters: list[Parameter], resource_type: str) -> dict[str, list[Par
 
 def _spellings(stems: frozenset[str], members: list[str]) -> list[str]:
     """A choice element's stem stands for all of its spellings: `value` for `valueQuantity` and its like."""
-    spelled = {m for stem in stems for m in members if m == stem or (m.startswith(stem) and m[len(stem)].isupper())}
+    spelled = {
+        m for stem in stems for m in members if m == stem or (m.startswith(stem) and m[len(stem)].isupper())
+    }
     return sorted(spelled | stems)
 
 
@@ -102,8 +104,8 @@ def _reference(parameter: Parameter, resource: dict[str, Any], found: IndexRows)
         for row in reference.rows(value):
             found.setdefault("reference_index", set()).add((parameter.id, *row))
         if isinstance(value, dict) and isinstance(value.get("identifier"), dict):
-            for row in token.rows(value["identifier"]):
-                found.setdefault("token_index", set()).add((-parameter.id, *row))
+            for identifier in token.rows(value["identifier"]):
+                found.setdefault("token_index", set()).add((-parameter.id, *identifier))
 
 
 def _composite(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:

@@ -16,7 +16,15 @@ from fhir_server.search.query import Query, Sort
 from fhir_server.sql import Fragment, all_of
 
 COLUMNS = "rid, type, id, version, last_updated, body"
-_KEY_COLUMN = {"date": "lo", "number": "lo", "quantity": "lo", "string": "value", "uri": "value", "token": "code", "reference": "target"}
+_KEY_COLUMN = {
+    "date": "lo",
+    "number": "lo",
+    "quantity": "lo",
+    "string": "value",
+    "uri": "value",
+    "token": "code",
+    "reference": "target",
+}
 _KEY_CAST = {"date": "timestamptz", "number": "numeric", "quantity": "numeric", "reference": "bigint"}
 
 
@@ -65,7 +73,9 @@ def _typed(resource_type: str) -> Fragment:
 
 def _total(where: Fragment) -> Fragment:
     empty = "NULL::smallint, NULL::text, NULL::integer, NULL::timestamptz, NULL::bytea, NULL::text[], 1000000000::bigint"
-    return Fragment(f"SELECT 'total' AS mode, count(*) AS rid, {empty} FROM resource r WHERE {where.text}", where.values)
+    return Fragment(
+        f"SELECT 'total' AS mode, count(*) AS rid, {empty} FROM resource r WHERE {where.text}", where.values
+    )
 
 
 def _page(query: Query, where: Fragment, position: cursor.Position | None) -> Fragment:
@@ -78,7 +88,9 @@ def _page(query: Query, where: Fragment, position: cursor.Position | None) -> Fr
 def _by_keys(query: Query, keys: list[_Key], where: Fragment, position: cursor.Position | None) -> Fragment:
     """Any number of keys, each looked up for each match; the rid decides between equals."""
     rid_descends = bool(keys) and keys[0].descending
-    order = [f"{k.text} {'DESC' if k.descending else 'ASC'} NULLS LAST" for k in keys] + ["r.rid DESC" if rid_descends else "r.rid"]
+    order = [f"{k.text} {'DESC' if k.descending else 'ASC'} NULLS LAST" for k in keys] + [
+        "r.rid DESC" if rid_descends else "r.rid"
+    ]
     after = _after(keys, position, rid_descends) if position else Fragment("TRUE")
     listed = ", ".join(f"({k.text})::text" for k in keys)
     inner = where if after.text == "TRUE" else where & after
@@ -96,7 +108,9 @@ def _after(keys: list[_Key], position: cursor.Position, rid_descends: bool) -> F
     for key, value in zip(keys, position, strict=False):
         if value is not None:
             sign = "<" if key.descending else ">"
-            steps.append(equal & Fragment(f"({key.text} {sign} %s::{key.cast} OR {key.text} IS NULL)", (value,)))
+            steps.append(
+                equal & Fragment(f"({key.text} {sign} %s::{key.cast} OR {key.text} IS NULL)", (value,))
+            )
         equal = equal & Fragment(f"{key.text} IS NOT DISTINCT FROM %s::{key.cast}", (value,))
     steps.append(equal & Fragment(f"r.rid {'<' if rid_descends else '>'} %s", (position[-1],)))
     texts = " OR ".join(f"({s.text})" for s in steps)
@@ -141,11 +155,14 @@ def _by_index(query: Query, key: _Key, where: Fragment, position: cursor.Positio
     order = f"{'DESC' if key.descending else 'ASC'} NULLS LAST"
     numbered = f"row_number() OVER (ORDER BY key {order}, rid {'DESC' if key.descending else 'ASC'}) AS place"
     return Fragment(
-        f"SELECT {COLUMNS}, ARRAY[key::text] AS keys, {numbered} FROM ({text} LIMIT {query.count + 1}) AS sorted", values
+        f"SELECT {COLUMNS}, ARRAY[key::text] AS keys, {numbered} FROM ({text} LIMIT {query.count + 1}) AS sorted",
+        values,
     )
 
 
-def _with_value(query: Query, sort: Sort, key: _Key, where: Fragment, position: cursor.Position | None) -> Fragment:
+def _with_value(
+    query: Query, sort: Sort, key: _Key, where: Fragment, position: cursor.Position | None
+) -> Fragment:
     assert sort.parameter is not None
     column = _KEY_COLUMN[sort.parameter.type]
     before, word = (">", "DESC") if key.descending else ("<", "ASC")
@@ -157,7 +174,9 @@ def _with_value(query: Query, sort: Sort, key: _Key, where: Fragment, position: 
     inner = Fragment(f"s.param {numbers} AND s.{column} IS NOT NULL AND {better}") & where
     if position:
         sign = "<" if key.descending else ">"
-        inner = inner & Fragment(f"(s.{column}, s.rid) {sign} (%s::{key.cast}, %s)", (position[0], position[-1]))
+        inner = inner & Fragment(
+            f"(s.{column}, s.rid) {sign} (%s::{key.cast}, %s)", (position[0], position[-1])
+        )
     return Fragment(
         f"SELECT {_qualified()}, s.{column} AS key FROM {table} s JOIN resource r ON r.rid = s.rid WHERE {inner.text}"
         f" ORDER BY s.{column} {word}, s.rid {word} LIMIT {query.count + 1}",

@@ -26,7 +26,21 @@ TABLES: dict[str, str] = {
     "quantity": "quantity_index",
     "composite": "composite_index",
 }
-BUILT_IN = frozenset(["_id", "_lastUpdated", "_text", "_content", "_list", "_has", "_type", "_query", "_filter", "_semantic", "_in"])
+BUILT_IN = frozenset(
+    [
+        "_id",
+        "_lastUpdated",
+        "_text",
+        "_content",
+        "_list",
+        "_has",
+        "_type",
+        "_query",
+        "_filter",
+        "_semantic",
+        "_in",
+    ]
+)
 """Parameters that have no index rows: they are answered from the resource table, or by a rule of their own."""
 
 _NARROWED = re.compile(r"^(?P<path>[\w.]+)\.where\(resolve\(\) is (?P<type>\w+)\)$")
@@ -123,7 +137,9 @@ def _share(parameters: dict[str, Parameter]) -> None:
         if narrowed and base and parameter.type == "reference":
             parameters[code] = replace(parameter, stored=(base.id,), narrowed=narrowed["type"])
             continue
-        parts = [whole.get((part, parameter.type, _shape(parameter))) for part in branches(parameter.expression)]
+        parts = [
+            whole.get((part, parameter.type, _shape(parameter))) for part in branches(parameter.expression)
+        ]
         if len(parts) > 1 and all(parts):
             parameters[code] = replace(parameter, stored=tuple(p.id for p in parts if p))
 

@@ -52,7 +52,7 @@ def parse(
     resource_type: str,
     pairs: Sequence[Pair],
     *,
-    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    limits: Limits = Limits(),
     lenient: bool = False,
     within: Sequence[Condition] = (),
 ) -> Query:
@@ -74,7 +74,9 @@ def parse(
         cursor=draft.result.get("_cursor", ""),
         understood=tuple(draft.understood),
         issues=tuple(draft.issues),
-        asks_for_drafts=any(name.partition(":")[0] in ("status", "_id", "_security") for name, _ in draft.understood),
+        asks_for_drafts=any(
+            name.partition(":")[0] in ("status", "_id", "_security") for name, _ in draft.understood
+        ),
     )
 
 

@@ -123,7 +123,20 @@ class Not:
 
 
 Condition = (
-    Match | Missing | Chain | Has | Ids | Updated | Types | InCompartment | InList | Near | Text | AllOf | AnyOf | Not
+    Match
+    | Missing
+    | Chain
+    | Has
+    | Ids
+    | Updated
+    | Types
+    | InCompartment
+    | InList
+    | Near
+    | Text
+    | AllOf
+    | AnyOf
+    | Not
 )
 
 

@@ -27,7 +27,9 @@ def compress(body: bytes) -> bytes:
     """A zstd frame."""
     compressor = getattr(_local, "compressor", None)
     if compressor is None:
-        compressor = _local.compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=_dictionary(), write_checksum=False)
+        compressor = _local.compressor = zstandard.ZstdCompressor(
+            level=LEVEL, dict_data=_dictionary(), write_checksum=False
+        )
     return bytes(compressor.compress(body))
 
 

@@ -34,7 +34,9 @@ class Database:
         self._pool, self.dsn, self.schema = pool, dsn, schema
 
     @classmethod
-    def open(cls, dsn: str, schema: str = "chartline", *, size: int = 8, statement_timeout: int = 30_000) -> Database:
+    def open(
+        cls, dsn: str, schema: str = "chartline", *, size: int = 8, statement_timeout: int = 30_000
+    ) -> Database:
         """Connect and check. Raises ConfigurationError where the server cannot be used, saying what to do."""
         if not _SCHEMA.match(schema):
             raise ConfigurationError("The schema's name has lower-case letters, digits and underscores only.")
@@ -92,7 +94,9 @@ def check(dsn: str) -> None:
             for extension in EXTENSIONS:
                 _extend(connection, extension)
     except psycopg.OperationalError as error:
-        raise ConfigurationError(f"The database cannot be reached; check CHARTLINE_DSN. ({str(error).strip()})") from None
+        raise ConfigurationError(
+            f"The database cannot be reached; check CHARTLINE_DSN. ({str(error).strip()})"
+        ) from None
 
 
 def _options(schema: str, statement_timeout: int) -> str:
@@ -103,9 +107,13 @@ def _check_version(connection: Connection[Any]) -> None:
     major = connection.info.server_version // 10_000
     if major < POSTGRES_NEEDED:
         raise ConfigurationError(f"PostgreSQL {POSTGRES_NEEDED} or newer is needed; this is {major}.")
-    row = connection.execute("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'").fetchone()
+    row = connection.execute(
+        "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
+    ).fetchone()
     if row is None:
-        raise ConfigurationError("This PostgreSQL has no pgvector; install it (0.8 or newer) and start again.")
+        raise ConfigurationError(
+            "This PostgreSQL has no pgvector; install it (0.8 or newer) and start again."
+        )
     if tuple(int(part) for part in row[0].split(".")[:2]) < PGVECTOR_NEEDED:
         raise ConfigurationError(f"pgvector 0.8 or newer is needed; this is {row[0]}.")
 

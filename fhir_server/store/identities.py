@@ -45,7 +45,9 @@ class Identities:
                 self._known = {}
             self._known.update(found)
 
-    def targets(self, connection: Connection[Any], wanted: Collection[Identity], now: datetime) -> dict[Identity, int]:
+    def targets(
+        self, connection: Connection[Any], wanted: Collection[Identity], now: datetime
+    ) -> dict[Identity, int]:
         """The rid of each; a place is kept for those that are not there yet."""
         known = self._known
         found = {identity: known[identity] for identity in wanted if identity in known}

@@ -54,7 +54,9 @@ def _run(connection: Connection[Any], name: str, text: str, done: dict[str, str]
     digest = hashlib.sha256(text.encode()).hexdigest()
     if name in done:
         if done[name] != digest:
-            raise ConfigurationError(f"Migration {name} has changed since it ran here; changes go into a new file.")
+            raise ConfigurationError(
+                f"Migration {name} has changed since it ran here; changes go into a new file."
+            )
         return False
     connection.execute(text)
     connection.execute("INSERT INTO migration (name, sha256) VALUES (%s, %s)", (name, digest))

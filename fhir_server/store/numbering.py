@@ -37,7 +37,9 @@ def symbols(indexed: Iterable[IndexRows]) -> tuple[set[Identity], set[str]]:
 class _Numbers:
     """Where a row's numbers come from."""
 
-    def __init__(self, texts: Mapping[str, int], targets: Mapping[Identity, int], own: Mapping[Identity, int]) -> None:
+    def __init__(
+        self, texts: Mapping[str, int], targets: Mapping[Identity, int], own: Mapping[Identity, int]
+    ) -> None:
         self.texts, self.targets, self.own = texts, targets, own
 
     def system(self, text: str | None) -> int:
@@ -88,7 +90,18 @@ def _plain(rid: int, row: tuple[Any, ...], numbers: _Numbers) -> tuple[Any, ...]
 
 def _quantity(rid: int, row: tuple[Any, ...], numbers: _Numbers) -> tuple[Any, ...]:
     param, system, code, unit, lo, hi, canonical_lo, canonical_hi, base = row
-    return rid, numbers.system(system), numbers.text(unit), numbers.text(base), param, code, lo, hi, canonical_lo, canonical_hi
+    return (
+        rid,
+        numbers.system(system),
+        numbers.text(unit),
+        numbers.text(base),
+        param,
+        code,
+        lo,
+        hi,
+        canonical_lo,
+        canonical_hi,
+    )
 
 
 def _composite(rid: int, row: tuple[Any, ...], numbers: _Numbers) -> tuple[Any, ...]:

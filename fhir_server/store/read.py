@@ -40,7 +40,9 @@ class Row:
     keys: tuple[str | None, ...] = ()
 
 
-def current(connection: Connection[Any], access: Access, resource_type: str, logical_id: str) -> Version | None:
+def current(
+    connection: Connection[Any], access: Access, resource_type: str, logical_id: str
+) -> Version | None:
     """The current version, or None. Index: resource_identity."""
     allowed = access.on("r")
     query = (
@@ -53,7 +55,12 @@ def current(connection: Connection[Any], access: Access, resource_type: str, log
 
 
 def versions(
-    connection: Connection[Any], access: Access, where: Fragment, *, newest_first: bool = True, limit: int = 1000
+    connection: Connection[Any],
+    access: Access,
+    where: Fragment,
+    *,
+    newest_first: bool = True,
+    limit: int = 1000,
 ) -> list[Version]:
     """Versions of any resources, current and superseded; `where` speaks of the columns of `v`.
 

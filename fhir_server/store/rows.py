@@ -27,8 +27,20 @@ COLUMNS: dict[str, dict[str, str]] = {
         "body": "bytea",
     },
     "compartment": {"patient": "bigint", "rid": "bigint"},
-    "token_index": {"rid": "bigint", "display": "integer", "system": "integer", "param": "smallint", "code": "text"},
-    "reference_index": {"rid": "bigint", "target": "bigint", "param": "smallint", "version": "text", "url": "text"},
+    "token_index": {
+        "rid": "bigint",
+        "display": "integer",
+        "system": "integer",
+        "param": "smallint",
+        "code": "text",
+    },
+    "reference_index": {
+        "rid": "bigint",
+        "target": "bigint",
+        "param": "smallint",
+        "version": "text",
+        "url": "text",
+    },
     "date_index": {"rid": "bigint", "lo": "timestamptz", "hi": "timestamptz", "param": "smallint"},
     "string_index": {"rid": "bigint", "param": "smallint", "value": "text", "exact": "text"},
     "uri_index": {"rid": "bigint", "param": "smallint", "value": "text"},
@@ -45,12 +57,30 @@ COLUMNS: dict[str, dict[str, str]] = {
         "canonical_hi": "numeric",
     },
     "composite_index": {
-        **{"rid": "bigint", "param": "smallint", "c1_system": "integer", "c1_code": "text", "c1_target": "bigint"},
-        **{"c1_url": "text", "c1_lo": "numeric", "c1_hi": "numeric", "c2_system": "integer", "c2_code": "text"},
-        **{"c2_target": "bigint", "c2_url": "text", "c2_lo": "numeric", "c2_hi": "numeric", "c2_unit": "integer"},
-        **{"c2_canonical_unit": "integer", "c2_canonical_lo": "numeric", "c2_canonical_hi": "numeric"},
-        **{"c2_from": "timestamptz", "c2_to": "timestamptz", "c2_value": "text", "c2_exact": "text"},
-        **{"c3_lo": "numeric", "c3_hi": "numeric"},
+        "rid": "bigint",
+        "param": "smallint",
+        "c1_system": "integer",
+        "c1_code": "text",
+        "c1_target": "bigint",
+        "c1_url": "text",
+        "c1_lo": "numeric",
+        "c1_hi": "numeric",
+        "c2_system": "integer",
+        "c2_code": "text",
+        "c2_target": "bigint",
+        "c2_url": "text",
+        "c2_lo": "numeric",
+        "c2_hi": "numeric",
+        "c2_unit": "integer",
+        "c2_canonical_unit": "integer",
+        "c2_canonical_lo": "numeric",
+        "c2_canonical_hi": "numeric",
+        "c2_from": "timestamptz",
+        "c2_to": "timestamptz",
+        "c2_value": "text",
+        "c2_exact": "text",
+        "c3_lo": "numeric",
+        "c3_hi": "numeric",
     },
 }
 INDEX_TABLES = tuple(name for name in COLUMNS if name.endswith("_index"))
@@ -69,7 +99,9 @@ def insert(connection: Connection[Any], rows: Rows) -> None:
 
 def delete_index_rows(connection: Connection[Any], rids: list[int]) -> None:
     """Everything that the index knows of these resources, in one statement."""
-    parts = ", ".join(f"d{n} AS (DELETE FROM {t} WHERE rid = ANY(%(rids)s))" for n, t in enumerate(INDEX_TABLES))
+    parts = ", ".join(
+        f"d{n} AS (DELETE FROM {t} WHERE rid = ANY(%(rids)s))" for n, t in enumerate(INDEX_TABLES)
+    )
     connection.execute(f"WITH {parts} SELECT", {"rids": rids})
 
 
@@ -89,7 +121,9 @@ def _insert_few(connection: Connection[Any], rows: Rows) -> None:
             arrays = ", ".join(f"%s::{'text' if t == 'bigint[]' else t}[]" for t in types.values())
             chosen = ", ".join(f"u.{c}::bigint[]" if t == "bigint[]" else f"u.{c}" for c, t in types.items())
             columns = ", ".join(types)
-            parts.append(f"w{number} AS (INSERT INTO {table} ({columns}) SELECT {chosen} FROM unnest({arrays}) AS u ({columns}))")
+            parts.append(
+                f"w{number} AS (INSERT INTO {table} ({columns}) SELECT {chosen} FROM unnest({arrays}) AS u ({columns}))"
+            )
             values += [_array(column) for column in zip(*found, strict=True)]
     if parts:
         connection.execute(f"WITH {', '.join(parts)} SELECT", values)

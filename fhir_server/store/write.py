@@ -40,6 +40,9 @@ WHERE r.rid = u.rid
 _LEAVE = "DELETE FROM compartment c USING unnest(%s::bigint[], %s::bigint[]) AS u (patient, rid) WHERE c.patient = u.patient AND c.rid = u.rid"
 
 
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
 @dataclass(slots=True)
 class Write:
     """One resource to write; `resource` is None to delete it. `if_match`: the version that the caller has seen.
@@ -57,7 +60,7 @@ class Write:
     place: str = ""
     rid: int = 0
     version: int = 0
-    last_updated: datetime = datetime.min.replace(tzinfo=UTC)
+    last_updated: datetime = BEGINNING
     body: bytes | None = None
     changed: bool = True
     created: bool = False
@@ -93,7 +96,9 @@ class Writer:
         changed = [write for write in writes if write.changed]
         return self._store(connection, changed, current, now) if changed else Applied()
 
-    def _version(self, connection: Connection[Any], write: Write, held: _Current | None, now: datetime) -> None:
+    def _version(
+        self, connection: Connection[Any], write: Write, held: _Current | None, now: datetime
+    ) -> None:
         _check_version(write, held)
         write.version = (held.version if held else 0) + 1
         write.created = held is None or held.body is None
@@ -131,7 +136,7 @@ class Writer:
         numbers = self.terms.numbers(texts)
         tables: dict[str, list[tuple[Any, ...]]] = {"resource": [], "compartment": []}
         changes = []
-        replaced = []
+        replaced: list[tuple[Any, ...]] = []
         for write, found in zip(writes, indexed, strict=True):
             patients = self._patients(write, found, targets | own if targets else own)
             numbered(tables, write.rid, found, numbers, targets, own)
@@ -226,7 +231,9 @@ def _give_rids(connection: Connection[Any], writes: list[Write]) -> None:
         write.rid = rid
 
 
-def _replace(connection: Connection[Any], replaced: list[tuple[Any, ...]], current: dict[int, _Current]) -> None:
+def _replace(
+    connection: Connection[Any], replaced: list[tuple[Any, ...]], current: dict[int, _Current]
+) -> None:
     if not replaced:
         return
     rids = [row[0] for row in replaced]

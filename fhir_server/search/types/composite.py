@@ -47,7 +47,16 @@ WHERE: dict[str, Callable[[Asked], Fragment]] = {
 STORED = (
     *("c1_system", "c1_code", "c1_target", "c1_url", "c1_lo", "c1_hi"),
     *("c2_system", "c2_code", "c2_target", "c2_url", "c2_lo", "c2_hi"),
-    *("c2_unit", "c2_canonical_unit", "c2_canonical_lo", "c2_canonical_hi", "c2_from", "c2_to", "c2_value", "c2_exact"),
+    *(
+        "c2_unit",
+        "c2_canonical_unit",
+        "c2_canonical_lo",
+        "c2_canonical_hi",
+        "c2_from",
+        "c2_to",
+        "c2_value",
+        "c2_exact",
+    ),
     *("c3_lo", "c3_hi"),
 )
 """The columns of composite_index, behind rid and param; other columns of a component (a token's display) are not stored."""
@@ -68,7 +77,9 @@ def rows(element: Any, components: Sequence[Component]) -> Iterator[dict[str, An
     for combination in product(*found):
         columns: dict[str, Any] = {}
         for place, (component, row) in enumerate(zip(components, combination, strict=True), 1):
-            columns |= {f"c{place}_{name}": value for name, value in zip(COLUMNS[component.type], row, strict=True)}
+            columns |= {
+                f"c{place}_{name}": value for name, value in zip(COLUMNS[component.type], row, strict=True)
+            }
         yield columns
 
 

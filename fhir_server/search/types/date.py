@@ -59,7 +59,9 @@ def where(asked: Asked) -> Fragment:
         # In a URL the plus sign of a time zone often arrives as a space.
         value = parse_instant_or_partial(unescape(text).replace(" ", "+"))
     except ValueError:
-        raise asked.refuse("a date such as 2024, 2024-05, 2024-05-03 or 2024-05-03T10:00:00Z, behind an optional prefix") from None
+        raise asked.refuse(
+            "a date such as 2024, 2024-05, 2024-05-03 or 2024-05-03T10:00:00Z, behind an optional prefix"
+        ) from None
     return WHERE[prefix](asked, value)
 
 

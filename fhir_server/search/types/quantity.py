@@ -32,7 +32,9 @@ def rows(value: Any) -> Iterator[Row]:
 
 def _complex(value: dict[str, Any]) -> Iterator[Row]:
     if "currency" in value:
-        yield from _row({"system": CURRENCY, "code": value["currency"]}, value.get("value"), value.get("value"))
+        yield from _row(
+            {"system": CURRENCY, "code": value["currency"]}, value.get("value"), value.get("value")
+        )
     elif "low" in value or "high" in value:
         low, high = value.get("low") or {}, value.get("high") or {}
         yield from _row(low or high, low.get("value"), high.get("value"))
@@ -87,7 +89,11 @@ def _with_unit(asked: Asked, prefix: str, value: number.NumberValue, system: str
         return term(asked.column("canonical_unit"), base) & compared
     compared = number.compare(prefix, asked.column("lo"), asked.column("hi"), value)
     if system:
-        return term(asked.column("system"), system) & Fragment(f"{asked.column('code')} = %s", (code,)) & compared
+        return (
+            term(asked.column("system"), system)
+            & Fragment(f"{asked.column('code')} = %s", (code,))
+            & compared
+        )
     named = f"({asked.column('code')} = %s OR {asked.column('unit')} = {TERM})"
     return Fragment(named, (code, code, code)) & compared
 

@@ -73,7 +73,9 @@ def _url(asked: Asked, text: str) -> Fragment:
 
 
 def _hierarchy(asked: Asked, text: str) -> Fragment:
-    return (uri.below if asked.modifier == "below" else uri.above)(asked.column("url"), text.partition("|")[0])
+    return (uri.below if asked.modifier == "below" else uri.above)(
+        asked.column("url"), text.partition("|")[0]
+    )
 
 
 MODIFIERS = ("identifier", "above", "below")

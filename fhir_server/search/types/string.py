@@ -47,7 +47,11 @@ def rows(value: Any) -> Iterator[Row]:
 
 
 def _keys(value: dict[str, Any]) -> tuple[str, ...]:
-    return _PARTS["HumanName"] if "family" in value or "given" in value else (*_PARTS["Address"], "prefix", "suffix")
+    return (
+        _PARTS["HumanName"]
+        if "family" in value or "given" in value
+        else (*_PARTS["Address"], "prefix", "suffix")
+    )
 
 
 def where(asked: Asked) -> Fragment:
@@ -73,5 +77,10 @@ def _exact(asked: Asked, text: str) -> Fragment:
     return Fragment(f"{asked.column('value')} = %s AND {asked.column('exact')} = %s", same)
 
 
-_MODIFIERS: dict[str, Callable[[Asked, str], Fragment]] = {"": _starts, "contains": _contains, "exact": _exact, "text": _contains}
+_MODIFIERS: dict[str, Callable[[Asked, str], Fragment]] = {
+    "": _starts,
+    "contains": _contains,
+    "exact": _exact,
+    "text": _contains,
+}
 MODIFIERS = ("contains", "exact", "text")

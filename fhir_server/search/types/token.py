@@ -56,7 +56,11 @@ def _concept(codings: list[Any], text: Any) -> Iterator[Row]:
 
 def _coding(coding: dict[str, Any]) -> Iterator[Row]:
     display = coding.get("display")
-    yield coding.get("system", ""), str(coding.get("code", ""))[:INDEXED_LETTERS], fold(display) if display else None
+    yield (
+        coding.get("system", ""),
+        str(coding.get("code", ""))[:INDEXED_LETTERS],
+        fold(display) if display else None,
+    )
 
 
 def _identifier(value: dict[str, Any]) -> Iterator[Row]:
@@ -71,7 +75,11 @@ def typed_rows(value: Any) -> Iterator[Row]:
         return
     for coding in value["type"].get("coding", ()):
         if isinstance(coding, dict):
-            yield f"{coding.get('system', '')}|{coding.get('code', '')}", str(value["value"])[:INDEXED_LETTERS], None
+            yield (
+                f"{coding.get('system', '')}|{coding.get('code', '')}",
+                str(value["value"])[:INDEXED_LETTERS],
+                None,
+            )
 
 
 def where(asked: Asked) -> Fragment:
@@ -91,7 +99,9 @@ def _equal(asked: Asked) -> Fragment:
     if not parts[1]:
         return term(system, parts[0])
     inside = term(system, parts[0])
-    return Fragment(f"{code} = %s AND ({inside.text} OR {system} = -1)", (parts[1][:INDEXED_LETTERS], *inside.values))
+    return Fragment(
+        f"{code} = %s AND ({inside.text} OR {system} = -1)", (parts[1][:INDEXED_LETTERS], *inside.values)
+    )
 
 
 def _text(asked: Asked) -> Fragment:
@@ -107,7 +117,9 @@ def _of_type(asked: Asked) -> Fragment:
     if len(parts) != 3 or not all(parts[1:]):
         raise asked.refuse("type system|type code|value")
     kind = term(asked.column("system"), f"{parts[0]}|{parts[1]}")
-    return Fragment(f"{asked.column('code')} = %s AND {kind.text}", (parts[2][:INDEXED_LETTERS], *kind.values))
+    return Fragment(
+        f"{asked.column('code')} = %s AND {kind.text}", (parts[2][:INDEXED_LETTERS], *kind.values)
+    )
 
 
 def in_codes(asked: Asked, codes: list[tuple[str, str]]) -> Fragment:

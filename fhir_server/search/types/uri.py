@@ -40,7 +40,9 @@ def equal(column: str, text: str) -> Fragment:
 def below(column: str, text: str) -> Fragment:
     """The value itself, and whatever continues it at a slash."""
     under = text if text.endswith("/") else text + "/"
-    return Fragment(f"({column} = %s OR ({column} >= %s AND {column} < %s))", (text, under, under + "\U0010ffff"))
+    return Fragment(
+        f"({column} = %s OR ({column} >= %s AND {column} < %s))", (text, under, under + "\U0010ffff")
+    )
 
 
 def above(column: str, text: str) -> Fragment:

@@ -1,0 +1,68 @@
+"""The FHIR operations of the draft lane, with their OperationDefinitions. SURFACE of the product: names and shapes are a promise."""
+
+from __future__ import annotations
+
+from ai_layer.drafts.appointment import draft_appointment
+from ai_layer.drafts.refill import draft_refill
+from ai_layer.drafts.signoff import sign_off
+from fhir_server.operations.registry import Operation, Parameter
+
+_CHECK = Parameter(
+    "check",
+    "out",
+    0,
+    "*",
+    "",
+    "a check and what it rests on",
+    (
+        Parameter("name", "out", 1, "1", "code", "which check"),
+        Parameter("result", "out", 1, "1", "code", "pass, warn, block or unknown"),
+        Parameter("text", "out", 1, "1", "string", "in words"),
+        Parameter("citation", "out", 0, "*", "Reference", "versions of resources"),
+    ),
+)
+_TASK = Parameter("task", "out", 1, "1", "Reference", "what a clinician is asked to do")
+_DRAFT = Parameter("draft", "out", 0, "1", "Reference", "the draft; none where a check blocks")
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "draft-refill",
+        "Prepare the renewal of an order",
+        draft_refill,
+        ("MedicationRequest",),
+        instance=True,
+        affects_state=True,
+        parameters=(Parameter("note", "in", 0, "1", "string", "the patient's words"), _DRAFT, _TASK, _CHECK),
+    ),
+    Operation(
+        "draft-appointment",
+        "Prepare a visit",
+        draft_appointment,
+        ("Patient",),
+        instance=True,
+        affects_state=True,
+        parameters=(
+            Parameter("reason", "in", 0, "1", "string", "the patient's words"),
+            Parameter("serviceType", "in", 0, "1", "code", "kind of visit"),
+            Parameter("urgency", "in", 0, "1", "code", "routine, urgent, asap or stat"),
+            Parameter("earliest", "in", 0, "1", "dateTime", "not before"),
+            Parameter("latest", "in", 0, "1", "dateTime", "not after"),
+            Parameter("practitioner", "in", 0, "1", "Reference", "with whom"),
+            *(_DRAFT, _TASK, _CHECK),
+        ),
+    ),
+    Operation(
+        "sign-off",
+        "Approve or reject a draft",
+        sign_off,
+        ("Task",),
+        instance=True,
+        affects_state=True,
+        parameters=(
+            Parameter("decision", "in", 1, "1", "code", "approve or reject"),
+            Parameter("note", "in", 0, "1", "string", "why"),
+            Parameter("result", "out", 1, "1", "Reference", "what came of it"),
+            _TASK,
+        ),
+    ),
+)
