@@ -1,0 +1,119 @@
+"""Migrations: each file once, unchanged, whole, and for each tenant."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from fhir_server.settings import ConfigurationError
+from fhir_server.store.migrate import migrate, pending
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with two migrations and a file that is none."""
+    (tmp_path / "0001_thing.sql").write_text(
+        "CREATE TABLE thing (id int PRIMARY KEY); INSERT INTO thing VALUES (1);"
+    )
+    (tmp_path / "0002_name.sql").write_text(
+        "-- 100 % of them\nALTER TABLE thing ADD COLUMN name text DEFAULT 'é';"
+    )
+    (tmp_path / "queries.sql").write_text("this is no migration")
+    return tmp_path
+
+
+def count(dsn: str, statement: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(statement.encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_each_file_runs_once_in_the_order_of_the_numbers(empty_dsn: str, files: Path) -> None:
+    assert pending(empty_dsn, "one", [files]) == ["0001_thing.sql", "0002_name.sql"]
+    assert migrate(empty_dsn, "one", [files]) == ["0001_thing.sql", "0002_name.sql"]
+    assert migrate(empty_dsn, "one", [files]) == []
+    assert pending(empty_dsn, "one", [files]) == []
+    assert count(empty_dsn, "SELECT count(*) FROM one.thing") == 1
+
+
+def test_a_new_file_runs_alone(empty_dsn: str, files: Path) -> None:
+    migrate(empty_dsn, "one", [files])
+    (files / "0003_more.sql").write_text("INSERT INTO thing VALUES (2)")
+    assert migrate(empty_dsn, "one", [files]) == ["0003_more.sql"]
+    assert count(empty_dsn, "SELECT count(*) FROM one.thing") == 2
+
+
+def test_several_folders_are_one_order(
+    empty_dsn: str, files: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "0101_child.sql").write_text("CREATE TABLE child (thing int REFERENCES thing)")
+    assert migrate(empty_dsn, "one", [other, files])[-1] == "0101_child.sql"
+
+
+def test_a_file_that_changed_after_it_ran_is_refused(empty_dsn: str, files: Path) -> None:
+    migrate(empty_dsn, "one", [files])
+    (files / "0001_thing.sql").write_text("CREATE TABLE thing (id bigint PRIMARY KEY)")
+    (files / "0003_more.sql").write_text("CREATE TABLE more (id int)")
+    with pytest.raises(ConfigurationError, match=r"0001_thing\.sql has changed"):
+        migrate(empty_dsn, "one", [files])
+    assert count(empty_dsn, "SELECT count(*) FROM pg_class WHERE relname = 'more'") == 0
+
+
+def test_two_files_with_the_same_number_are_refused(empty_dsn: str, files: Path) -> None:
+    (files / "0002_other.sql").write_text("SELECT 1")
+    with pytest.raises(ValueError, match="number 0002"):
+        migrate(empty_dsn, "one", [files])
+
+
+def test_a_file_that_fails_changes_nothing_and_is_named(empty_dsn: str, files: Path) -> None:
+    (files / "0003_wrong.sql").write_text("CREATE TABLE fine (id int); CREATE TABLE thing (id int)")
+    with pytest.raises(
+        ConfigurationError, match=r"0003_wrong\.sql failed, and nothing was changed: .*already exists"
+    ):
+        migrate(empty_dsn, "one", [files])
+    assert count(empty_dsn, "SELECT count(*) FROM pg_namespace WHERE nspname = 'one'") == 0
+
+
+def test_tenants_know_nothing_of_each_other(empty_dsn: str, files: Path) -> None:
+    for schema in ("one", "two", "order"):
+        assert migrate(empty_dsn, schema, [files]) == ["0001_thing.sql", "0002_name.sql"]
+    with psycopg.connect(empty_dsn) as connection:
+        connection.execute("DELETE FROM one.thing")
+    assert count(empty_dsn, 'SELECT count(*) FROM two.thing NATURAL JOIN "order".thing') == 1
+
+
+def test_starting_together_runs_each_file_once(empty_dsn: str, files: Path) -> None:
+    (files / "0003_slow.sql").write_text("SELECT pg_sleep(0.2); INSERT INTO thing VALUES (2)")
+    ran: list[list[str]] = []
+    threads = [
+        threading.Thread(target=lambda: ran.append(migrate(empty_dsn, "one", [files]))) for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(len, ran)) == [0, 0, 0, 0, 3]
+    assert count(empty_dsn, "SELECT count(*) FROM one.thing") == 2
+
+
+def test_a_schema_that_is_up_to_date_needs_no_right_to_create(
+    postgres: str, empty_dsn: str, files: Path
+) -> None:
+    migrate(empty_dsn, "one", [files])
+    with psycopg.connect(empty_dsn) as connection:
+        connection.execute("DROP ROLE IF EXISTS test_user")
+        connection.execute("CREATE ROLE test_user LOGIN PASSWORD 'uses'")
+        connection.execute("GRANT USAGE ON SCHEMA one TO test_user")
+        connection.execute("GRANT SELECT ON one.migration TO test_user")
+    try:
+        assert migrate(make_conninfo(empty_dsn, user="test_user", password="uses"), "one", [files]) == []
+    finally:
+        with psycopg.connect(empty_dsn) as connection:
+            connection.execute("DROP OWNED BY test_user")
+            connection.execute("DROP ROLE test_user")
