@@ -14,7 +14,7 @@ from typing import Any
 
 from lxml import etree
 
-from fhir_server.r4.faults import Faults, fault, named
+from fhir_server.r4.faults import Fault, Faults, fault, named
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 _ELEMENTS = """
@@ -44,20 +44,18 @@ def narrative(value: Any, parent: dict[str, Any]) -> Faults:
     """The check of `Narrative.div`."""
     if type(value) is not str:
         return fault("structure", f"A narrative is a JSON string; this is {named(value)}.")
-    if problem := _problem(value):
-        return fault("invariant", f"A narrative is one XHTML div of basic formatting: {problem}.")
-    return None
-
-
-def _problem(text: str) -> str:
-    div = _parsed(text)
+    div = _parsed(value)
     if div is None:
-        return "this is not well-formed XML"
+        return _broken("txt-1", "this is not well-formed XML")
     if div.tag not in (XHTML + "div", "div"):
-        return "the outermost element is not a div"
-    return next(filter(None, map(_refused, div.iter())), "") or (
-        "" if _has_content(div) else "it has nothing to read"
-    )
+        return _broken("txt-1", "the outermost element is not a div")
+    if refused := next(filter(None, map(_refused, div.iter())), ""):
+        return _broken("txt-1", refused)
+    return None if _has_content(div) else _broken("txt-2", "it has nothing to read")
+
+
+def _broken(key: str, problem: str) -> Faults:
+    return [Fault("", "invariant", f"A narrative is one XHTML div of basic formatting: {problem}.", key)]
 
 
 def _parsed(text: str) -> Any | None:

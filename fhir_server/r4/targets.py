@@ -48,7 +48,7 @@ def _wrong_form(literal: str) -> Faults:
     if literal[:1] == "#":
         return [
             Fault(
-                "",
+                ".reference",
                 "invariant",
                 "No contained resource has the id that is named here.",
                 "ref-1",

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/xml.html
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import zip_longest
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -20,7 +21,8 @@ FHIR = "http://hl7.org/fhir"
 
 def to_xml(resource: dict[str, Any]) -> bytes:
     """UTF-8 with a declaration. Raises Problem.INVALID with the place of what R4 does not know."""
-    parts = _resource(resource, f' xmlns="{FHIR}"', str(resource.get("resourceType")))
+    kind = resource.get("resourceType")
+    parts = _resource(resource, f' xmlns="{FHIR}"', str(kind) if kind in TYPE_CODE else "Resource")
     return ('<?xml version="1.0" encoding="UTF-8"?>' + "".join(parts)).encode()
 
 
@@ -35,14 +37,17 @@ def _resource(resource: Any, namespace: str, place: str) -> Iterator[str]:
 
 def _members(value: dict[str, Any], path: str, done: set[str], place: str) -> Iterator[str]:
     """The child elements; `done` are the members that are told otherwise."""
-    known = elements(path)
-    for name in value:
-        if name not in done and name.removeprefix("_") not in known:
-            raise FhirError(Problem.INVALID, f"{path} has no such element.", place)
-    for name, element in known.items():
-        twin = value.get(f"_{name}")
-        if name not in done and (name in value or twin is not None):
-            yield from _member(element, value.get(name), twin, f"{place}.{name}")
+    known, order = elements(path), _order(path)
+    names = {name.removeprefix("_") for name in value if name not in done}
+    if not names <= known.keys():
+        raise FhirError(Problem.INVALID, f"{path} has no such element.", place)
+    for name in sorted(names, key=order.__getitem__):
+        yield from _member(known[name], value.get(name), value.get(f"_{name}"), f"{place}.{name}")
+
+
+@cache
+def _order(path: str) -> dict[str, int]:
+    return {name: at for at, name in enumerate(elements(path))}
 
 
 def _member(element: Element, found: Any, twin: Any, place: str) -> Iterator[str]:

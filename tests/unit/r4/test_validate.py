@@ -1,0 +1,160 @@
+"""Validation: the cases of fixtures/cases/validation, and what holds for any resource. https://hl7.org/fhir/R4/validation.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhir_server.r4 import json
+from fhir_server.r4.outcome import Issue
+from fhir_server.r4.validate import MOST_ISSUES, validate
+
+FOLDER = Path(__file__).parents[3] / "fixtures/cases/validation"
+BASES: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "bases.yaml").read_text())
+CASES = [
+    pytest.param(case, id=f"{file.stem}: {case['it']}")
+    for file in sorted(FOLDER.glob("*.yaml"))
+    if file.stem != "bases"
+    for case in yaml.safe_load(file.read_text())
+]
+
+
+def _at(resource: dict[str, Any], place: str) -> tuple[Any, Any]:
+    """The object or list that holds the place, and the place's own name in it."""
+    *outer, name = place.split(".")
+    found: Any = resource
+    for step in outer:
+        found = found[int(step) if step.isdigit() else step]
+    return found, int(name) if isinstance(found, list) else name
+
+
+def _changed(case: dict[str, Any]) -> dict[str, Any]:
+    resource = deepcopy(BASES[case["base"]])
+    for place in case.get("remove", ()):
+        holder, name = _at(resource, place)
+        del holder[name]
+    for place, value in case.get("set", {}).items():
+        holder, name = _at(resource, place) if " " not in place else (resource, place)
+        if isinstance(holder, list) and name == len(holder):
+            holder.append(value)
+        else:
+            holder[name] = value
+    found: dict[str, Any] = json.decode(json.encode(resource))
+    return found
+
+
+def _shown(issue: Issue) -> str:
+    warning = " warning" if issue.severity == "warning" else ""
+    key = f" {issue.key}" if issue.key else " -" if warning else ""
+    return f"{issue.expression} {issue.code}{key}{warning}"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case(case: dict[str, Any]) -> None:
+    assert sorted(map(_shown, validate(_changed(case)))) == sorted(case.get("issues", []))
+
+
+def test_the_table_is_long_enough() -> None:
+    assert sum("issues" in case.values[0] for case in CASES) >= 120  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_bases_are_valid_to_the_bottom(name: str) -> None:
+    assert validate(json.decode(json.encode(BASES[name])), deep=True) == []
+
+
+SECRETS: list[Any] = [
+    "Zorro",
+    "Zorro is here",
+    987654321,
+    Decimal("9876.54321"),
+    ["Zorro"],
+    {"id": "Zorro"},
+    "#Zorro",
+    "Zorro/1",
+]
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_says_no_word_of_the_record(name: str) -> None:
+    for secret in SECRETS:
+        resource = deepcopy(BASES[name])
+        for holder, place in list(_places(resource)):
+            before, holder[place] = holder[place], secret
+            assert not {"Zorro", "98765", "9876.5"} & {
+                word for i in validate(resource, deep=True) for word in _words(i)
+            }
+            holder[place] = before
+
+
+def _tells(issue: Issue) -> bool:
+    return any(word in f"{issue.diagnostics} {issue.expression}" for word in ("Zorro", "98765", "9876.5"))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.just(Decimal("1.5")),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "reference", "value", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(base=st.sampled_from(sorted(BASES)), data=st.data(), value=_JSON)
+def test_any_value_anywhere_is_answered(base: str, data: st.DataObject, value: Any) -> None:
+    """Whatever stands in whatever place: issues, never an exception."""
+    resource = deepcopy(BASES[base])
+    holder, name = data.draw(st.sampled_from(list(_places(resource))))
+    holder[name] = value
+    for issue in validate(resource, deep=True):
+        assert (
+            issue.expression.startswith(("Resource", resource["resourceType"] or "Resource"))
+            or name == "resourceType"
+        )
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield value, name
+        if isinstance(item, (dict, list)):
+            yield from _places(item)
+
+
+def test_a_deep_resource_is_refused_without_an_exception() -> None:
+    extension: dict[str, Any] = {"url": "a", "valueCode": "x"}
+    for _ in range(5000):
+        extension = {"url": "a", "extension": [extension]}
+    assert [i.code for i in validate({"resourceType": "Patient", "extension": [extension]})] == ["structure"]
+
+
+def test_issues_are_bounded() -> None:
+    assert len(validate({"resourceType": "Patient", "name": [{"x": 1}] * 1000})) == MOST_ISSUES
+
+
+def test_a_float_is_a_decimal() -> None:
+    assert validate({**BASES["observation"], "valueQuantity": {"value": 1.5}}) == []
+
+
+@pytest.mark.parametrize("value", [None, [], "Patient", 1, {}])
+def test_what_is_no_resource_is_refused(value: Any) -> None:
+    assert [issue.code for issue in validate(value)] == ["structure"]
+
+
+def test_rare_invariants_are_asked_only_on_demand() -> None:
+    value_set = {"resourceType": "ValueSet", "status": "draft", "name": "not a name of a computer"}
+    assert validate(value_set) == []
+    assert [(issue.key, issue.severity) for issue in validate(value_set, deep=True)] == [("vsd-0", "warning")]
+
+
+def test_what_is_wrong_is_not_asked_for_rare_invariants() -> None:
+    found = validate({"resourceType": "ValueSet", "name": "not a name", "status": "x"}, deep=True)
+    assert [issue.code for issue in found] == ["code-invalid"]

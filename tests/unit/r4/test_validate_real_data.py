@@ -1,0 +1,39 @@
+"""Valid resources of others are valid here. https://hl7.org/fhir/R4/validation.html"""
+
+from __future__ import annotations
+
+import fhirkit
+import pytest
+
+from fhir_server.r4 import json
+from fhir_server.r4.validate import validate
+from tests.real_data import real_resources
+
+NO_LINK_IDS = {"bundle-questionnaire.json"}
+"""Questionnaires of an example whose nested items have no linkId, which R4 requires."""
+
+
+def _errors(resource: dict[str, object], deep: bool = False) -> list[str]:
+    return [
+        f"{i.expression}: {i.diagnostics}" for i in validate(resource, deep=deep) if i.severity == "error"
+    ]
+
+
+@pytest.mark.parametrize("name", ["r4_examples", "us_core_examples"])
+def test_examples_of_hl7_are_accepted(name: str) -> None:
+    for path, resource in real_resources(name):
+        if path.name not in NO_LINK_IDS:
+            assert _errors(resource, deep=True) == [], path.name
+
+
+@pytest.mark.parametrize("name", ["synthea", "synthea_hiv"])
+def test_synthea_is_accepted(name: str) -> None:
+    for path, resource in real_resources(name):
+        assert _errors(resource) == [], path.name
+
+
+@pytest.mark.parametrize("name", ["r4_examples", "us_core_examples"])
+def test_fhirkit_agrees_on_the_examples(name: str) -> None:
+    for path, resource in real_resources(name):
+        theirs = any(issue.severity == "error" for issue in fhirkit.validate(json.encode(resource)))
+        assert bool(_errors(resource)) == theirs, path.name
