@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from decimal import Decimal
 from typing import Any
 
 from fhir_server.search.parameters import Parameter, Registry
@@ -40,6 +41,91 @@ class Indexer:
         found: IndexRows = {}
         for parameter in self._starting(resource):
             _WRITERS.get(parameter.type, _plain)(parameter, resource, found)
+        return found
+
+    def _starting(self, resource: dict[str, Any]) -> list[Parameter]:
+        """The parameters that can find something in this resource, each once."""
+        plan = self._plan(str(resource["resourceType"]))
+        found: dict[int, Parameter] = {}
+        for key in resource:
+            for parameter in plan.get(key, ()):
+                found[parameter.id] = parameter
+        return list(found.values()) + plan.get("", [])
+
+    def _plan(self, resource_type: str) -> dict[str, list[Parameter]]:
+        plan = self.plans.get(resource_type)
+        if plan is None:
+            plan = self.plans[resource_type] = _plan(self.registry.indexed(resource_type), resource_type)
+        return plan
+
+
+def _plan(parameters: list[Parameter], resource_type: str) -> dict[str, list[Parameter]]:
+    from fhir_server.r4.definitions import elements
+
+    plan: dict[str, list[Parameter]] = {}
+    members = list(elements(resource_type))
+    for parameter in parameters:
+        stems = parameter.extract.keys if parameter.extract else frozenset()
+        for key in _spellings(stems, members) or [""]:
+            plan.setdefault(key, []).append(parameter)
+    return plan
+
+
+def _spellings(stems: frozenset[str], members: list[str]) -> list[str]:
+    """A choice element's stem stands for all of its spellings: `value` for `valueQuantity` and its like."""
+    spelled = {
+        m for stem in stems for m in members if m == stem or (m.startswith(stem) and m[len(stem)].isupper())
+    }
+    return sorted(spelled | stems)
+
+
+def _values(parameter: Parameter, resource: dict[str, Any]) -> list[Any]:
+    return parameter.extract.run(resource) if parameter.extract else []
+
+
+def _plain(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
+    make = ROWS[parameter.type]
+    table = parameter.table
+    for value in _values(parameter, resource):
+        for row in make(value):
+            found.setdefault(table, set()).add((parameter.id, *row))
+
+
+def _token(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
+    rows = found.setdefault("token_index", set())
+    for value in _values(parameter, resource):
+        for row in token.rows(value):
+            rows.add((parameter.id, *row))
+        for row in token.typed_rows(value):
+            rows.add((-parameter.id, *row))
+
+
+def _reference(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
+    """A reference's identifier is a token under the parameter's negative number: `:identifier` asks for it."""
+    for value in _values(parameter, resource):
+        for row in reference.rows(value):
+            found.setdefault("reference_index", set()).add((parameter.id, *row))
+        if isinstance(value, dict) and isinstance(value.get("identifier"), dict):
+            for identifier in token.rows(value["identifier"]):
+                found.setdefault("token_index", set()).add((-parameter.id, *identifier))
+
+
+def _composite(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
+    rows = found.setdefault("composite_index", set())
+    for element in _values(parameter, resource):
+        for columns in composite.rows(element, parameter.components):
+            rows.add((parameter.id, *map(columns.get, composite.STORED)))
+
+
+def _position(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
+    """`near` is the one special parameter with rows: latitude and longitude, under the number 0."""
+    for place in _values(parameter, resource) if parameter.code == "near" else ():
+        if isinstance(place, dict) and "latitude" in place and "longitude" in place:
+            columns = {"c1_lo": Decimal(place["latitude"]), "c2_lo": Decimal(place["longitude"])}
+            found.setdefault("composite_index", set()).add((0, *map(columns.get, composite.STORED)))
+
+
+_WRITERS.get(parameter.type, _plain)(parameter, resource, found)
         return found
 
     def _starting(self, resource: dict[str, Any]) -> list[Parameter]:
