@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Setting:
     default: Any
     help: str
     choices: tuple[str, ...] = ()
+    least: int = 0
+    most: int | None = None
 
     @property
     def variable(self) -> str:
@@ -48,8 +50,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("data_dir", Path, Path("data"), "folder of the embedded Postgres"),
     Setting("schema", str, "chartline", "the tenant: the Postgres schema that holds its tables"),
     Setting("host", str, "127.0.0.1", "address to listen on"),
-    Setting("port", int, 8080, "port to listen on"),
-    Setting("workers", int, 1, "server processes"),
+    Setting("port", int, 8080, "port to listen on", most=65535),
+    Setting("workers", int, 1, "server processes", least=1),
     Setting("base_url", str, "", "address of the server as clients see it, where a proxy stands before it"),
     Setting(
         "auth",
@@ -81,11 +83,23 @@ SETTINGS: tuple[Setting, ...] = (
         ("accept", "enforce"),
     ),
     Setting("keep_unchanged", bool, True, "an update that changes nothing makes no new version"),
-    Setting("max_body", int, 100 * 1024 * 1024, "largest request body in bytes; more is answered with 413"),
-    Setting("page_size", int, 50, "matches in a page where _count does not say"),
-    Setting("max_page_size", int, 1000, "matches in a page at most"),
-    Setting("statement_timeout", int, 30_000, "milliseconds that a database statement may take"),
-    Setting("pool", int, 8, "database connections of one process"),
+    Setting(
+        "max_body",
+        int,
+        100 * 1024 * 1024,
+        "largest request body in bytes; more is answered with 413",
+        least=1,
+    ),
+    Setting("page_size", int, 50, "matches in a page where _count does not say", least=1),
+    Setting("max_page_size", int, 1000, "matches in a page at most", least=1),
+    Setting("statement_timeout", int, 30_000, "milliseconds that a database statement may take; 0: any time"),
+    Setting(
+        "pool",
+        int,
+        8,
+        "database connections of one process; each process has two more for short work",
+        least=1,
+    ),
     Setting("cors_origins", str, "", "origins of browser apps that may call the API, separated by commas"),
     Setting(
         "log",
@@ -101,7 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
 class Settings:
     """The settings as values; the table above says what each is for."""
 
-    dsn: str = ""
+    dsn: str = field(default="", repr=False)
     data_dir: Path = Path("data")
     schema: str = "chartline"
     host: str = "127.0.0.1"
@@ -127,13 +141,25 @@ class Settings:
     def load(cls, environment: Mapping[str, str], **flags: Any) -> Settings:
         """Flags over environment over defaults. Raises ConfigurationError."""
         found = {row.name: _value(row, environment, flags.get(row.name)) for row in SETTINGS}
+        found["base_url"] = found["base_url"].rstrip("/")
         found["consent"] = found["consent"] or ("opt-out" if found["auth"] == "off" else "opt-in")
         settings = cls(**found)
-        if settings.auth == "off" and not is_loopback(settings.host):
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        if self.auth == "off" and not is_loopback(self.host):
             raise ConfigurationError(
                 "--auth off is for loopback only: set --host 127.0.0.1, or --auth smart."
             )
-        return settings
+        if self.page_size > self.max_page_size:
+            raise ConfigurationError(
+                "CHARTLINE_PAGE_SIZE is more than CHARTLINE_MAX_PAGE_SIZE: lower the one or raise the other."
+            )
+        if self.base_url and not self.base_url.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                "CHARTLINE_BASE_URL: expected an address that starts with http:// or https://."
+            )
 
     def as_environment(self) -> dict[str, str]:
         """The variables that give a child process the same settings."""
@@ -145,6 +171,8 @@ assert [f.name for f in fields(Settings)] == [row.name for row in SETTINGS]
 
 def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
     """The flags of the named settings (of all where none is named)."""
+    if unknown := set(names) - {row.name for row in SETTINGS}:
+        raise ValueError(f"There is no setting {unknown.pop()}.")
     for row in SETTINGS:
         if not names or row.name in names:
             parser.add_argument(
@@ -167,24 +195,29 @@ def is_loopback(host: str) -> bool:
 
 
 def _value(row: Setting, environment: Mapping[str, str], flag: Any) -> Any:
-    given = flag if flag not in (None, "") else environment.get(row.variable, "")
+    given = str(flag if flag not in (None, "") else environment.get(row.variable, "")).strip()
     if given == "":
         return row.default
-    value = _parsed(row, given)
-    if row.choices and value not in row.choices:
+    if row.choices and given not in row.choices:
         raise ConfigurationError(f"{row.variable}: expected one of {', '.join(c for c in row.choices if c)}.")
-    return value
+    return _PARSERS[row.type](row, given)
 
 
-def _parsed(row: Setting, given: Any) -> Any:
-    if row.type is bool:
-        if str(given).lower() not in _BOOLEANS:
-            raise ConfigurationError(f"{row.variable}: expected true or false.")
-        return _BOOLEANS[str(given).lower()]
+def _boolean(row: Setting, given: str) -> bool:
+    if given.lower() not in _BOOLEANS:
+        raise ConfigurationError(f"{row.variable}: expected true or false.")
+    return _BOOLEANS[given.lower()]
+
+
+def _number(row: Setting, given: str) -> int:
+    limits = f"{row.least} or more" if row.most is None else f"{row.least} to {row.most}"
     try:
-        return row.type(given)
+        number = int(given)
     except ValueError:
-        raise ConfigurationError(f"{row.variable}: expected a number.") from None
+        number = row.least - 1
+    if number < row.least or (row.most is not None and number > row.most):
+        raise ConfigurationError(f"{row.variable}: expected a whole number, {limits}.")
+    return number
 
 
 _BOOLEANS = {
@@ -196,4 +229,10 @@ _BOOLEANS = {
     "0": False,
     "no": False,
     "off": False,
+}
+_PARSERS: dict[type, Callable[[Setting, str], Any]] = {
+    str: lambda row, given: given,
+    Path: lambda row, given: Path(given).expanduser(),
+    int: _number,
+    bool: _boolean,
 }
