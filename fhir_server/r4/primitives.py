@@ -22,6 +22,7 @@ _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
 _ZONE = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _REMEMBERED = 4096
+LONGEST = 1024 * 1024
 
 # type -> pattern of the whole text, and the form in words
 FORMS: dict[str, tuple[str, str]] = {
@@ -85,6 +86,8 @@ def string(value: Any, parent: dict[str, Any]) -> Faults:
         return fault("structure", f"A string is a JSON string; this is {named(value)}.")
     if not value or value.isspace():
         return fault("value", "A string is not empty or blank; leave the element out instead.")
+    if len(value) > LONGEST:
+        return fault("value", "A string has 1,048,576 characters at most.")
     if not value.isprintable() and _UNSEEN.search(value):
         return fault("value", "A string holds no control characters but tab, line feed and carriage return.")
     return None

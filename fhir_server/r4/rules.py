@@ -135,7 +135,11 @@ def _is_sound(faults: list[Fault]) -> bool:
 
 
 def _plus(faults: Faults, more: list[Fault]) -> Faults:
-    return [*faults, *more] if faults else more or None
+    """The faults and more of them. Grows the list in place: a Bundle may have a fault in each of 100,000 entries."""
+    if faults:
+        faults.extend(more)
+        return faults
+    return more or None
 
 
 def _unknown(name: str, path: str) -> list[Fault]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import fhirkit
 import pytest
 
 from fhir_server.r4 import json
 from fhir_server.r4.validate import validate
 from tests.real_data import real_resources
+from tests.unit.r4.test_validate import CASES, changed
 
 NO_LINK_IDS = {"bundle-questionnaire.json"}
 """Questionnaires of an example whose nested items have no linkId, which R4 requires."""
 
 
-def _errors(resource: dict[str, object], deep: bool = False) -> list[str]:
+def _errors(resource: dict[str, Any], deep: bool = False) -> list[str]:
     return [
         f"{i.expression}: {i.diagnostics}" for i in validate(resource, deep=deep) if i.severity == "error"
     ]
@@ -37,3 +40,11 @@ def test_fhirkit_agrees_on_the_examples(name: str) -> None:
     for path, resource in real_resources(name):
         theirs = any(issue.severity == "error" for issue in fhirkit.validate(json.encode(resource)))
         assert bool(_errors(resource)) == theirs, path.name
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_fhirkit_refuses_nothing_that_is_accepted(case: dict[str, Any]) -> None:
+    """The other way it does happen: it knows no bindings, invariants, narratives or references."""
+    resource = changed(case)
+    if not _errors(resource):
+        assert not [i for i in fhirkit.validate(json.encode(resource)) if i.severity == "error"]
