@@ -16,9 +16,7 @@ _RELATIVE = re.compile(
     r"(?P<type>[A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?|\?\S+)"
 ).fullmatch
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+").fullmatch
-_FORM = " Type/id, an absolute URL, urn:uuid:, urn:oid: or #id of a contained resource"
-
-
+_FORM = "Type/id, an absolute URL, urn:uuid:, urn:oid: or #id of a contained resource"
 _ANY = frozenset(["Resource"])
 _AGENTS = frozenset(["Organization", "Practitioner", "PractitionerRole"])
 
