@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from ai_layer.app import DISTRIBUTION
-from ai_layer.commands import ask
+from ai_layer.commands import ask, demo
 from fhir_server import __main__ as server
 
-COMMANDS = {"ask": ask, **server.COMMANDS}
+COMMANDS = {"demo": demo, "ask": ask, **server.COMMANDS}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

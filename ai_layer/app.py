@@ -8,6 +8,7 @@ from importlib import resources
 from fastapi import FastAPI
 
 from ai_layer import embed, operations
+from ai_layer.drafts import operations as drafts
 from ai_layer.index import PassageIndex
 from ai_layer.settings import AiSettings
 from ai_layer.web import web_router
@@ -28,7 +29,7 @@ def make_service(settings: Settings, dsn: str) -> Service:
         settings,
         dsn,
         hooks=(PassageIndex(embed.embedder(ai.embedder)),),
-        operations=Operations((*service.OPERATIONS, *operations.OPERATIONS)),
+        operations=Operations((*service.OPERATIONS, *operations.OPERATIONS, *drafts.OPERATIONS)),
         migrations=(MIGRATIONS,),
     )
 

@@ -46,7 +46,12 @@ def _put_away(context: Context, given: Case) -> None:
     """The next case starts from the file's own resources again."""
     if given:
         with context.connect() as connection:
-            context.apply(connection, [Write(*name.split("/"), None) for name in given])
+            context.apply(connection, [_deletion(name) for name in given])
+
+
+def _deletion(name: str) -> Write:
+    kind, _, logical_id = name.partition("/")
+    return Write(kind, logical_id, None)
 
 
 def _check(context: Context, case: Case) -> str:

@@ -37,7 +37,7 @@ def rows(value: Any) -> Iterator[Row]:
     """HumanName and Address write a row for each of their parts."""
     if isinstance(value, str):
         if value.strip():
-            yield fold(value)[:INDEXED_LETTERS], value
+            yield fold(value)[:INDEXED_LETTERS], str(value)
     elif isinstance(value, dict):
         for key in _keys(value):
             found = value.get(key)
