@@ -218,12 +218,20 @@ def _options(dsn: str, schema: str, statement_timeout: int) -> str:
     return " ".join([given, *(f"-c {name}={value}" for name, value in ours.items())]).strip()
 
 
+def extensions(connection: Connection[Any]) -> dict[str, tuple[str | None, str | None, str | None]]:
+    """Of each extension that Chartline needs: the version that the server has, the one that is in use, and its schema."""
+    found = {
+        name: tuple(rest) for name, *rest in connection.execute(_EXTENSION, (list(EXTENSIONS),)).fetchall()
+    }
+    return {name: found.get(name, (None, None, None)) for name in EXTENSIONS}
+
+
 def _missing(connection: Connection[Any]) -> list[str]:
     """The extensions that have to be made. Raises ConfigurationError where one that is there cannot be used."""
-    found = {name: rest for name, *rest in connection.execute(_EXTENSION, (list(EXTENSIONS),)).fetchall()}
-    for name in EXTENSIONS:
-        check_extension(name, *found.get(name, (None, None, None)))
-    return [name for name in EXTENSIONS if found[name][1] is None]
+    found = extensions(connection)
+    for name, versions in found.items():
+        check_extension(name, *versions)
+    return [name for name, (_, installed, _) in found.items() if installed is None]
 
 
 def _make(connection: Connection[Any], extension: str) -> None:

@@ -116,6 +116,21 @@ class DataFolder:
         with (self.home / "visitors.lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
 
+    def is_locked(self) -> bool:
+        """Whether a process of the server is alive, or one is being started."""
+        try:
+            with (self.home / "owner.lock").open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def has_living_owner(self) -> bool:
+        """Whether the process that last took the lock is still there."""
+        return _is_alive(self.owner())
+
     def free_bytes(self) -> int:
         """Space left on the disk."""
         return shutil.disk_usage(self.home).free
