@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -169,15 +171,23 @@ def test_extensions_are_made_once_by_whoever_comes_first(empty_dsn: str) -> None
     assert {name for (name,) in rows} >= set(module.EXTENSIONS)
 
 
-def test_a_user_who_may_create_nothing_can_use_what_is_there_or_is_told_what_to_ask_for(
-    postgres: str, dsn: str, empty_dsn: str
-) -> None:
+@pytest.fixture
+def reader(postgres: str) -> Iterator[str]:
+    """A user who may create nothing; the name is the password, too."""
+    name = f"test_{uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS test_reader")
-        connection.execute("CREATE ROLE test_reader LOGIN PASSWORD 'reads'")
-    check(make_conninfo(dsn, user="test_reader", password="reads"))
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'".encode())
+        yield name
+        connection.execute(f"DROP ROLE {name}".encode())
+
+
+def test_a_user_who_may_create_nothing_can_use_what_is_there(dsn: str, reader: str) -> None:
+    check(make_conninfo(dsn, user=reader, password=reader))
+
+
+def test_a_user_who_may_create_nothing_is_told_what_to_ask_for(empty_dsn: str, reader: str) -> None:
     with pytest.raises(ConfigurationError, match="administrator run: CREATE EXTENSION vector"):
-        check(make_conninfo(empty_dsn, user="test_reader", password="reads"))
+        check(make_conninfo(empty_dsn, user=reader, password=reader))
 
 
 @pytest.mark.parametrize(

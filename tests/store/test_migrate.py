@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -102,18 +103,15 @@ def test_starting_together_runs_each_file_once(empty_dsn: str, files: Path) -> N
     assert count(empty_dsn, "SELECT count(*) FROM one.thing") == 2
 
 
-def test_a_schema_that_is_up_to_date_needs_no_right_to_create(
-    postgres: str, empty_dsn: str, files: Path
-) -> None:
+def test_a_schema_that_is_up_to_date_needs_no_right_to_create(empty_dsn: str, files: Path) -> None:
     migrate(empty_dsn, "one", [files])
-    with psycopg.connect(empty_dsn) as connection:
-        connection.execute("DROP ROLE IF EXISTS test_user")
-        connection.execute("CREATE ROLE test_user LOGIN PASSWORD 'uses'")
-        connection.execute("GRANT USAGE ON SCHEMA one TO test_user")
-        connection.execute("GRANT SELECT ON one.migration TO test_user")
-    try:
-        assert migrate(make_conninfo(empty_dsn, user="test_user", password="uses"), "one", [files]) == []
-    finally:
-        with psycopg.connect(empty_dsn) as connection:
-            connection.execute("DROP OWNED BY test_user")
-            connection.execute("DROP ROLE test_user")
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'".encode())
+        connection.execute(f"GRANT USAGE ON SCHEMA one TO {name}".encode())
+        connection.execute(f"GRANT SELECT ON one.migration TO {name}".encode())
+        try:
+            assert migrate(make_conninfo(empty_dsn, user=name, password=name), "one", [files]) == []
+        finally:
+            connection.execute(f"DROP OWNED BY {name}".encode())
+            connection.execute(f"DROP ROLE {name}".encode())
