@@ -32,12 +32,16 @@ class Revocations:
         """Whether the token with this id was revoked."""
         if self.clock() - self._read_at >= REREAD_AFTER:
             self._read()
-        return jti in self._ids
+        return jti in self._ids or jti.partition(".")[0] in self._ids
 
     def revoke(self, token: Token) -> None:
         """From now on it does not count."""
+        self.revoke_family(token.jti, token.expires_at)
+
+    def revoke_family(self, name: str, expires_at: datetime) -> None:
+        """No token whose id is this name, or starts with it and a dot, counts any more."""
         with self.database.transaction() as connection:
-            store.revoke(connection, token.jti, token.expires_at, self.clock())
+            store.revoke(connection, name, expires_at, self.clock())
         self._read()
 
     def _read(self) -> None:

@@ -37,6 +37,8 @@ from fhir_server.rest.tokens import SESSION
 MOST_BYTES = 16_384
 NO_STORE = {"cache-control": "no-store"}
 FAILED = "/?signin=failed"
+AUTHORIZE = "/auth/authorize?"
+"""The page of an authorization asks again by itself."""
 
 _PATH = re.compile(r"/(?![/\\])[A-Za-z0-9\-._~/?&=%+,:@#]*")
 
@@ -69,10 +71,13 @@ def login(service: Service, auth: Auth, incoming: Incoming) -> Outgoing:
     _require_no_foreign_page(incoming)
     given = _given(incoming)
     found = auth.signin.sign_in(given.get("username", ""), given.get("password", ""))
-    _record(service, incoming, found.actor, bool(found.token))
+    record_sign_in(service, incoming, found.actor, bool(found.token))
     is_form = incoming.content_type == FORM
     if not found.token and is_form:
-        return Outgoing(303, headers={"location": FAILED, **NO_STORE})
+        wanted = safe_path(given.get("next", ""))
+        return Outgoing(
+            303, headers={"location": wanted if wanted.startswith(AUTHORIZE) else FAILED, **NO_STORE}
+        )
     if not found.token:
         raise FhirError(Problem.UNAUTHENTICATED, "The name or the password is not right.")
     headers = {"set-cookie": _cookie(incoming, found.token), **NO_STORE}
@@ -85,7 +90,7 @@ def logout(service: Service, auth: Auth, incoming: Incoming) -> Outgoing:
     """End the session, here and for whoever holds a copy of the cookie."""
     session = auth.token_of(incoming)
     auth.revocations.revoke(session)
-    _record(service, incoming, session.actor, True, out=True)
+    record_sign_in(service, incoming, session.actor, True, out=True)
     headers = {"set-cookie": _cookie(incoming, ""), **NO_STORE}
     if incoming.content_type == FORM:
         return Outgoing(303, headers={"location": "/", **headers})
@@ -158,7 +163,7 @@ def _cookie(incoming: Incoming, token: str) -> str:
     return f"{cookie_name(incoming)}={quote(token)}; Path=/; Max-Age={age}{flags}"
 
 
-def _record(
+def record_sign_in(
     service: Service, incoming: Incoming, actor: Actor, succeeded: bool, *, out: bool = False
 ) -> None:
     """Nobody is signed in without a trace."""

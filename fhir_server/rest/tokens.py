@@ -76,19 +76,24 @@ class Tokens:
         kind: Kind = ACCESS,
         *,
         signed_in_at: datetime | None = None,
+        jti: str = "",
     ) -> str:
-        """A token that bears the actor until `lifetime` has passed."""
-        key, now = self.keys.signing(), int(self.clock().timestamp())
+        """A token that bears the actor until `lifetime` has passed; `jti` where its id is to tell of a family."""
+        signed_in = int((signed_in_at or self.clock()).timestamp())
         claims = {
-            "iss": self.issuer,
             "aud": self.issuer + kind.path,
-            "iat": now,
-            "exp": now + int(lifetime.total_seconds()),
+            "jti": jti or self.new_id(),
+            "auth_time": signed_in,
+            **_claims_of(actor),
         }
-        claims |= {"jti": self.new_id(), "auth_time": int(signed_in_at.timestamp()) if signed_in_at else now}
-        claims |= _claims_of(actor)
-        header = {"alg": self.algorithm, "kid": key.kid, "typ": kind.typ}
-        return jwt.encode(header, claims, key, algorithms=[self.algorithm])
+        return self.sign(claims, lifetime, kind.typ)
+
+    def sign(self, claims: dict[str, Any], lifetime: timedelta, typ: str) -> str:
+        """A JWT of ours with these claims, the issuer and the times."""
+        key, now = self.keys.signing(), int(self.clock().timestamp())
+        times = {"iat": now, "exp": now + int(lifetime.total_seconds())}
+        header = {"alg": self.algorithm, "kid": key.kid, "typ": typ}
+        return jwt.encode(header, {"iss": self.issuer, **claims, **times}, key, algorithms=[self.algorithm])
 
     def verify(self, text: str, kind: Kind = ACCESS) -> Token:
         """The token. Raises UNAUTHENTICATED, and does not say what was wrong with it."""
