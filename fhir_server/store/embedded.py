@@ -6,13 +6,14 @@ stops it when its owner ends, however that ends. docs/adr/0001-embedded-postgres
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 ATTACH_SECONDS = 10.0
 SMALL_SHARED_MEMORY = 256 * 1024 * 1024
+_log = logging.getLogger(__name__)
 
 SERVER_SETTINGS: dict[str, str] = {
     "listen_addresses": "",
@@ -167,11 +169,19 @@ def attach_or_start(data_dir: Path) -> Iterator[Running]:
         with server.folder.visiting():
             yield Running(dsn, owner=False)
         return
-    try:
+    with ExitStack() as end:
+        end.callback(server.stop)
+        end.push(lambda kind, *_: _wait_for_visitors(server.folder, kind))
         yield Running(server.folder.published(), owner=True)
-        server.folder.wait_for_visitors()
-    finally:
-        server.stop()
+
+
+def _wait_for_visitors(folder: DataFolder, failure: type[BaseException] | None) -> None:
+    """Nobody waits after Ctrl-C."""
+    if failure is not None and not issubclass(failure, Exception):
+        return
+    if folder.has_visitors():
+        _log.info("Other commands use this server; it ends with the last of them, or with Ctrl-C.")
+        folder.wait_for_visitors()
 
 
 def _attached(server: EmbeddedPostgres) -> str:

@@ -111,6 +111,10 @@ class DataFolder:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
+    def has_visitors(self) -> bool:
+        """Whether another command uses the server."""
+        return not _is_free(self.home / "visitors.lock", fcntl.LOCK_EX)
+
     def wait_for_visitors(self) -> None:
         """Until no other command uses the server any more."""
         with (self.home / "visitors.lock").open("a") as file:
@@ -118,14 +122,7 @@ class DataFolder:
 
     def is_locked(self) -> bool:
         """Whether a process of the server is alive, or one is being started."""
-        try:
-            with (self.home / "owner.lock").open("r") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return not _is_free(self.home / "owner.lock", fcntl.LOCK_SH)
 
     def has_living_owner(self) -> bool:
         """Whether the process that last took the lock is still there."""
@@ -163,6 +160,17 @@ def _lock(file: IO[str], home: Path) -> None:
             if _is_alive(owner) or time.monotonic() > end:
                 raise _in_use(home, owner) from None
             time.sleep(0.02)
+
+
+def _is_free(path: Path, kind: int) -> bool:
+    try:
+        with path.open("r") as file:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _in_use(home: Path, owner: dict[str, str]) -> FolderInUse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -221,6 +222,28 @@ def test_commands_that_start_at_the_same_time_share_one_server(new_dir: Path) ->
     said = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0, 0]
     assert len(set(said)) == 1
+
+
+@pytest.mark.parametrize(("failure", "waits"), [(None, True), (ValueError, True), (KeyboardInterrupt, False)])
+def test_who_started_a_server_waits_for_its_visitors_unless_interrupted(
+    data_dir: Path, failure: type[BaseException] | None, waits: bool
+) -> None:
+    left = threading.Event()
+
+    def leave(visit: contextlib.ExitStack) -> None:
+        time.sleep(0.3)
+        left.set()
+        visit.close()
+
+    with contextlib.suppress(ValueError, KeyboardInterrupt), attach_or_start(data_dir):
+        visit = contextlib.ExitStack()
+        assert not visit.enter_context(attach_or_start(data_dir)).owner
+        visitor = threading.Thread(target=leave, args=(visit,))
+        visitor.start()
+        if failure:
+            raise failure
+    assert left.is_set() is waits
+    visitor.join()
 
 
 def test_a_server_of_ones_own_ends_with_the_block(data_dir: Path) -> None:
