@@ -20,6 +20,7 @@ from fhir_server.rest import openapi, response
 from fhir_server.rest.auth import authenticator
 from fhir_server.rest.endpoint import Endpoint, incoming_of, sent
 from fhir_server.rest.health import health_router
+from fhir_server.rest.oauth.routes import oauth_router
 from fhir_server.rest.signin_routes import auth_router
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -35,6 +36,7 @@ def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
         service.database.close()
 
     app = FastAPI(title="Chartline", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app.include_router(oauth_router(service))  # before /fhir: one of its addresses lies below that
     endpoint = Endpoint(service, authenticator(service))
     for path in ("/fhir", "/fhir/{path:path}"):
         app.add_api_route(path, endpoint.__call__, methods=METHODS, include_in_schema=False)

@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 from fhir_server.access.actor import Actor, Role
 from fhir_server.access.decide import decide
 from fhir_server.access.purpose import Purpose
+from fhir_server.app import create_app
 from fhir_server.interactions.context import Context, Service
 from fhir_server.interactions.update import update
 from fhir_server.r4.outcome import FhirError
@@ -628,6 +629,12 @@ def test_the_configuration_names_what_is_there(browser: TestClient) -> None:
         assert browser.request("GET" if name == "authorization" else "POST", path).status_code in (400, 401)
     assert browser.get(found["jwks_uri"].removeprefix(BASE)).status_code == 200
     assert browser.get("/.well-known/openid-configuration").json()["subject_types_supported"] == ["public"]
+
+
+def test_the_server_has_it_beside_fhir(service: Service) -> None:
+    found = TestClient(create_app(service), base_url=BASE).get("/fhir/.well-known/smart-configuration")
+    assert found.status_code == 200
+    assert found.json()["token_endpoint"] == f"{BASE}/auth/token"
 
 
 def test_the_configuration_does_not_repeat_a_host_that_somebody_made_up(browser: TestClient) -> None:
