@@ -8,6 +8,7 @@ https://man7.org/linux/man-pages/man7/user_namespaces.7.html https://man7.org/li
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import platform
 import signal
@@ -74,6 +75,12 @@ class Guise:
                 os._exit(1)
 
         return prepare
+
+
+def end_with_parent() -> None:
+    """For worker processes: end (SIGTERM) when the process that started this one is gone. Nothing in a main process."""
+    if ON_LINUX and multiprocessing.parent_process() is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def choose(folder: DataFolder, postgres: Path) -> Guise:

@@ -143,6 +143,36 @@ def test_the_server_ends_with_its_owner_however_that_ends(
     wait_until(lambda: not is_running(pid))
 
 
+WORKERS = """
+import multiprocessing, time
+from fhir_server.store.guise import end_with_parent
+
+def work(pipe):
+    end_with_parent()
+    pipe.send(multiprocessing.current_process().pid)
+    time.sleep(600)
+
+end_with_parent()
+here, there = multiprocessing.Pipe()
+multiprocessing.get_context("fork").Process(target=work, args=(there,)).start()
+print(here.recv(), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_worker_ends_with_the_process_that_started_it() -> None:
+    environment = os.environ | {"PYTHONPATH": "."}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", WORKERS], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    assert is_running(worker)
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not is_running(worker))
+
+
 def test_what_was_committed_survives_the_kill_of_owner_and_server(
     owner: Callable[..., tuple[subprocess.Popen[str], str, int]],
 ) -> None:
