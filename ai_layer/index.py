@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -23,6 +23,7 @@ REMEMBERED = 200_000
 _REMOVE = "DELETE FROM passage WHERE rid = ANY(%s)"
 _COPY = "COPY passage (rid, patient, hash, time, value, type, system, code, status, label, unit) FROM STDIN"
 _KNOWN = "SELECT hash FROM passage_text WHERE hash = ANY(%s)"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('chartline embed', 0))"
 _TEXT = "INSERT INTO passage_text (hash, text, embedding) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 
 
@@ -66,16 +67,25 @@ class PassageIndex:
         return hashlib.sha256(f"{self.embedder.model_id}\n{text}".encode()).digest()
 
     def _learn(self, connection: Connection[Any], missing: dict[bytes, str]) -> None:
-        stored = {bytes(hash) for (hash,) in connection.execute(_KNOWN, (list(missing),)).fetchall()}
-        new = {hash: text for hash, text in missing.items() if hash not in stored}
-        if new:
-            vectors = self.embedder.embed(list(new.values()))
-            rows = [(h, t, str(v.tolist())) for (h, t), v in zip(new.items(), vectors, strict=True)]
-            with Database.beside(connection) as apart, apart.cursor() as cursor:
-                cursor.executemany(_TEXT, rows)
+        if len(_stored(connection, missing)) < len(missing):
+            with Database.beside(connection) as apart, apart.transaction():
+                # One process embeds at a time: the others wait, and find the texts that they have in common done.
+                apart.execute(_LOCK)
+                stored = _stored(apart, missing)
+                self._embed(apart, {hash: text for hash, text in missing.items() if hash not in stored})
         if len(self._known) > REMEMBERED:
             self._known = set()
         self._known |= missing.keys()
+
+    def _embed(self, apart: Connection[Any], new: dict[bytes, str]) -> None:
+        vectors = self.embedder.embed(list(new.values())) if new else []
+        rows = [(h, t, str(v.tolist())) for (h, t), v in zip(new.items(), vectors, strict=True)]
+        with apart.cursor() as cursor:
+            cursor.executemany(_TEXT, rows)
+
+
+def _stored(connection: Connection[Any], hashes: Iterable[bytes]) -> set[bytes]:
+    return {bytes(hash) for (hash,) in connection.execute(_KNOWN, (list(hashes),)).fetchall()}
 
 
 def _row(change: Change, passage: Passage, hash: bytes) -> tuple[Any, ...]:

@@ -29,6 +29,7 @@ from fhir_server.settings import Settings, add_flags
 from mappings import files
 from mappings.order import order
 from mappings.source import Source
+from terminology.ucum import canonical_factor
 
 WAITING = 8
 """Sources that may wait for a worker, so that a folder of any size is read as it is loaded."""
@@ -77,6 +78,7 @@ def load(
         _open(settings, dsn, distribution)
         yield from map(_ingest, sources)
         return
+    canonical_factor("mg/dL")  # the units take a second to read: once, before the processes part
     with ProcessPoolExecutor(jobs, initializer=_open, initargs=(settings, dsn, distribution)) as pool:
         running: set[Future[Line]] = set()
         wave = 0

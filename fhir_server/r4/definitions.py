@@ -125,6 +125,13 @@ def invariants(path: str) -> tuple[Invariant, ...]:
     return ()
 
 
+@cache
+def choice_stems() -> frozenset[str]:
+    """Names of elements that stand under several names in JSON: `value`, `effective`, `onset` ..."""
+    every = (row[0].rpartition(".")[2] for rows in _rows().values() for row in rows)
+    return frozenset(name.removesuffix("[x]") for name in every if name.endswith("[x]"))
+
+
 def is_complex(path: str) -> bool:
     """Whether the path has members (is no primitive)."""
     return (path in _rows() and not path[:1].islower()) or "." in path

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_server.r4.definitions import choice_stems
+
 Values = list[Any]
 Step = Callable[[Values, Any], Values]
 """From the values so far, and the whole resource, to the next values."""
@@ -212,12 +214,14 @@ def _unquoted(text: str) -> str:
 def _member(name: str) -> Step:
     """A step into a member; a choice element such as `value` is found under `valueQuantity` and its like."""
 
+    is_choice = name in choice_stems()
+
     def step(values: Values, root: Any) -> Values:
         found: Values = []
         for value in values:
             if isinstance(value, dict):
                 child = value.get(name)
-                if child is None:
+                if child is None and is_choice:
                     child = _choice(value, name)
                 if isinstance(child, list):
                     found.extend(child)

@@ -1,0 +1,11 @@
+"""Benchmarks: `make bench` prints every figure of docs/performance.md in one run, each beside the raw limit of this machine.
+
+    data      Synthea's bundles, unpacked from $CHARTLINE_REAL_DATA
+    raw       what bare psycopg and a bare ASGI app can do here, now
+    loading   chartline load, and HTTP transactions with 1 and 4 clients
+    reading   reads, searches, $retrieve and $ask over HTTP
+    server    a server of our own in another process, and its memory
+    report    the table
+
+No test asserts a time: machines are noisy. A figure without its ratio to the raw limit of the same run says little.
+"""
