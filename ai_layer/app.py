@@ -18,6 +18,7 @@ from fhir_server.commands import Distribution
 from fhir_server.interactions.context import Service
 from fhir_server.operations.registry import Operations
 from fhir_server.settings import Settings
+from fhir_server.store.guise import end_with_parent
 
 MIGRATIONS = resources.files("ai_layer").joinpath("migrations")
 
@@ -36,8 +37,9 @@ def make_service(settings: Settings, dsn: str) -> Service:
 
 def make_app() -> FastAPI:
     """The ASGI application of one process, its settings out of the environment."""
+    end_with_parent()
     settings = Settings.load(os.environ)
     return create_app(make_service(settings, settings.dsn), (web_router,))
 
 
-DISTRIBUTION = Distribution(make_service, "ai_layer.app:make_app")
+DISTRIBUTION = Distribution(make_service, "ai_layer.app:make_app", (service.MIGRATIONS, MIGRATIONS))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ai_layer import chat, guard, record
 from ai_layer.answers import RULES, Answer, Searched
@@ -16,7 +17,7 @@ from ai_layer.evidence import Evidence, manifest
 from ai_layer.explain import Person, definition, explain
 from ai_layer.ground import grounded
 from ai_layer.handoff import hand_off
-from ai_layer.permission import refusal
+from ai_layer.permission import permission, refused
 from ai_layer.phrases import language_of, sentence
 from ai_layer.question import Question, understand
 from ai_layer.recorded import recorded
@@ -36,17 +37,18 @@ def ask(context: Context, patient_id: str, text: str, language: str = "en") -> A
         patient = record.patient(inside.connection, context.access, patient_id, context.now())
         if escalation:
             return recorded(inside, "ask", patient_id, hand_off(inside, patient_id, escalation))
-        if refused := refusal(inside, patient_id, settings):
-            return recorded(inside, "ask", patient_id, refused)
+        allowed = permission(inside, patient_id, settings)
+        if refusal := refused(allowed):
+            return recorded(inside, "ask", patient_id, refusal)
         question = understand(text, language, context.now())
         if question.is_definition:
             return recorded(inside, "ask", patient_id, Answer("answered", tuple(definition(question))))
         found = retrieve(
             inside.connection, context.access, patient_id, question, settings.embedder, MOST_EVIDENCE
         )
-        evidence = borne_out(question, evidence_of(found))
+        evidence = borne_out(question, evidence_of(allowed.kept(found)))
         answer = written(context, settings, question, evidence, patient.person)
-        return recorded(inside, "ask", patient_id, answer)
+        return recorded(inside, "ask", patient_id, replace(answer, not_searched=allowed.not_searched))
 
 
 def written(

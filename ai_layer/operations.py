@@ -13,7 +13,7 @@ from ai_layer.answers import Answer, events, parameters
 from ai_layer.ask import ask, written
 from ai_layer.evidence import evidence_from
 from ai_layer.history import with_earlier
-from ai_layer.permission import refusal
+from ai_layer.permission import permission, refused, withheld
 from ai_layer.question import Question, understand
 from ai_layer.recorded import recorded
 from ai_layer.retrieve import Found, retrieve
@@ -60,14 +60,15 @@ def _retrieve(context: Context, request: OperationRequest) -> Result:
         assert inside.connection is not None
         settings = AiSettings.of(context.service.settings)
         record.patient(inside.connection, context.access, request.id, context.now())
-        if refused := refusal(inside, request.id, settings):
-            raise FhirError(Problem.FORBIDDEN, f"{refused.text} {refused.reason}")
+        allowed = permission(inside, request.id, settings)
+        if refusal := refused(allowed):
+            raise FhirError(Problem.FORBIDDEN, f"{refusal.text} {refusal.reason}")
         question = _with_times(understand(text, "en", context.now()), request)
         found = retrieve(
             inside.connection, context.access, request.id, question, settings.embedder, limit, types
         )
         recorded(inside, "retrieve", request.id, Answer("answered"))
-    return Result(200, _searchset(context, found))
+    return Result(200, _searchset(context, allowed.kept(found)))
 
 
 def _limit(request: OperationRequest) -> int:
@@ -117,8 +118,10 @@ def _explain(context: Context, request: OperationRequest) -> Result | EventStrea
         patient_id = _patient_of(json.decode_object(found.body))
         settings = AiSettings.of(context.service.settings)
         patient = record.patient(inside.connection, context.access, patient_id, context.now())
-        if refused := refusal(inside, patient_id, settings):
-            return _answered(recorded(inside, "explain", patient_id, refused, reference), request)
+        allowed = permission(inside, patient_id, settings)
+        refusal = refused(allowed) or withheld(allowed, found.body)
+        if refusal:
+            return _answered(recorded(inside, "explain", patient_id, refusal, reference), request)
         evidence = with_earlier(inside.connection, context.access, found)
         item = evidence_from(found.body, found.version)
         question = understand(item.label or request.type, language, context.now())

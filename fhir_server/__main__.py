@@ -12,14 +12,24 @@ import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
+from fastapi import FastAPI
+
 from fhir_server import service
-from fhir_server.commands import Distribution, load, migrate, serve, token
+from fhir_server.app import create_app
+from fhir_server.commands import Distribution, doctor, load, migrate, serve, token
 from fhir_server.commands.running import say
 from fhir_server.interactions.context import Service
 from fhir_server.r4.outcome import FhirError
 from fhir_server.settings import SETTINGS, ConfigurationError, Settings
+from fhir_server.store.guise import end_with_parent
 
-COMMANDS: dict[str, ModuleType] = {"serve": serve, "load": load, "migrate": migrate, "token": token}
+COMMANDS: dict[str, ModuleType] = {
+    "serve": serve,
+    "load": load,
+    "migrate": migrate,
+    "token": token,
+    "doctor": doctor,
+}
 
 
 def make_service(settings: Settings, dsn: str) -> Service:
@@ -27,7 +37,14 @@ def make_service(settings: Settings, dsn: str) -> Service:
     return service.open_service(settings, dsn)
 
 
-DISTRIBUTION = Distribution(make_service, "fhir_server.app:make_app")
+def make_app() -> FastAPI:
+    """The ASGI application of one process, its settings out of the environment."""
+    end_with_parent()
+    settings = Settings.load(os.environ)
+    return create_app(make_service(settings, settings.dsn))
+
+
+DISTRIBUTION = Distribution(make_service, "fhir_server.__main__:make_app", (service.MIGRATIONS,))
 
 
 def main(

@@ -26,6 +26,7 @@ from fhir_server.ingest import Ingested, ingest
 from fhir_server.interactions.context import Context
 from fhir_server.r4 import json
 from fhir_server.settings import Settings, add_flags
+from fhir_server.store.guise import end_with_parent
 from mappings import files
 from mappings.order import order
 from mappings.source import Source
@@ -97,7 +98,8 @@ _context: Context | None = None
 
 
 def _open(settings: Settings, dsn: str, distribution: Distribution) -> None:
-    """One Service a process."""
+    """One Service a process; one that was started for loading ends with who started it."""
+    end_with_parent()
     global _context
     _context = system_context(distribution.make_service(replace(settings, pool=2), dsn))
 

@@ -5,7 +5,7 @@ A name such as `value[x]` stands for the choice, whatever its type. https://hl7.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from fhir_server.r4.datatypes import parse_instant_or_partial
@@ -137,7 +137,7 @@ def codings(concept: Any) -> list[Object]:
     return items(concept, "coding") if isinstance(concept, dict) else []
 
 
-def is_coded(concept: Any, system: str, codes: Iterable[str]) -> bool:
+def is_coded(concept: Any, system: str, codes: Collection[object]) -> bool:
     """Whether a coding of the system is one of the codes."""
     return any(coding.get("system") == system and coding.get("code") in codes for coding in codings(concept))
 

@@ -29,7 +29,6 @@ from fhir_server.search.query import (
     Missing,
     Near,
     Not,
-    Text,
     Types,
     Updated,
 )
@@ -286,12 +285,6 @@ def _near(compiler: Compiler, found: Near, place: Place) -> Fragment:
     return Fragment(text, (*span, found.latitude, found.latitude, found.longitude, found.kilometres))
 
 
-def _text(compiler: Compiler, found: Text, place: Place) -> Fragment:
-    column = "content" if found.whole else "narrative"
-    matched = f"SELECT rid FROM text_index WHERE {column} @@ websearch_to_tsquery('simple', %s)"
-    return Fragment(f"{place.rid} IN ({matched})", (found.words,))
-
-
 def _several(fold: Callable[[Sequence[Fragment]], Fragment]) -> Callable[[Compiler, Any, Place], Fragment]:
     def fragment(compiler: Compiler, found: AllOf | AnyOf, place: Place) -> Fragment:
         return fold([compiler.compile(condition, place) for condition in found.conditions])
@@ -314,7 +307,6 @@ _COMPILE: dict[type, Callable[[Compiler, Any, Place], Fragment]] = {
     InCompartment: _compartment,
     InList: _list,
     Near: _near,
-    Text: _text,
     AllOf: _several(all_of),
     AnyOf: _several(any_of),
     Not: _not,

@@ -21,7 +21,6 @@ from fhir_server.search.query import (
     Match,
     Missing,
     Near,
-    Text,
     Types,
     Updated,
 )
@@ -181,11 +180,11 @@ def _list(registry: Registry, names: Sequence[str], modifier: str, value: str) -
 
 
 def _text(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
-    return Text(unescape(value), whole=False)
+    raise FhirError(Problem.NOT_SUPPORTED, "_text: full-text search is not carried out by this server.")
 
 
 def _content(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
-    return Text(unescape(value), whole=True)
+    raise FhirError(Problem.NOT_SUPPORTED, "_content: full-text search is not carried out by this server.")
 
 
 def _filter(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:

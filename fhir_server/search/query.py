@@ -94,14 +94,6 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """The narrative, or the whole content, holds all of these words."""
-
-    words: str
-    whole: bool
-
-
-@dataclass(frozen=True, slots=True)
 class AllOf:
     """Every condition holds."""
 
@@ -133,7 +125,6 @@ Condition = (
     | InCompartment
     | InList
     | Near
-    | Text
     | AllOf
     | AnyOf
     | Not

@@ -12,7 +12,6 @@ from fhir_server.search.index import IndexRows
 from fhir_server.search.parameters import Registry
 from fhir_server.store.identities import Identity
 
-
 BESIDE: dict[tuple[str, str], tuple[str, ...]] = {("Patient", "Task"): ("patient",)}
 """What R4 leaves out: a Task for a patient is the patient's to see, as the drafts' Tasks are."""
 
@@ -26,7 +25,9 @@ class Compartments:
 
     def parameters(self, compartment: str, resource_type: str) -> frozenset[int]:
         """Numbers of the reference parameters that put such a resource into the compartment."""
-        codes = COMPARTMENTS.get(compartment, {}).get(resource_type) or BESIDE.get((compartment, resource_type), ())
+        codes = COMPARTMENTS.get(compartment, {}).get(resource_type) or BESIDE.get(
+            (compartment, resource_type), ()
+        )
         found = (self.registry.get(resource_type, code) for code in codes)
         return frozenset(number for p in found if p and p.type == "reference" for number in p.stored)
 
