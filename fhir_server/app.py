@@ -13,8 +13,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fhir_server.access.actor import Actor
+from fhir_server.access.decide import decide
+from fhir_server.access.purpose import Purpose
 from fhir_server.interactions.capabilities import VERSION
-from fhir_server.interactions.context import Service
+from fhir_server.interactions.context import Context, Service
+from fhir_server.operations.publish import publish
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest import openapi, response
 from fhir_server.rest.auth import authenticator
@@ -35,6 +39,7 @@ def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
         yield
         service.database.close()
 
+    publish(Context(service, decide(Actor.system("chartline"), Purpose.HOPERAT), "/fhir"))
     app = FastAPI(title="Chartline", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.include_router(oauth_router(service))  # before /fhir: one of its addresses lies below that
     endpoint = Endpoint(service, authenticator(service))
