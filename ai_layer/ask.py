@@ -70,7 +70,10 @@ def written(
 def borne_out(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
     """Evidence on what was asked: of the named kind, or about the named thing. Likeness alone decides nothing."""
     if question.lists_a_kind:
-        return [item for item in evidence if item.type in question.types]
+        listed = [item for item in evidence if item.type in question.types]
+        return (
+            listed if question.asks_for_the_past else ([item for item in listed if item.is_current] or listed)
+        )
     named = [item for item in evidence if item.is_named]
     if question.concepts:
         exact = [item for item in named if {c.code for c in item.codings} & set(question.codes)]

@@ -108,6 +108,13 @@ class Evidence:
         return best_text(self.concept)
 
     @property
+    def is_current(self) -> bool:
+        """Not over: an order that is active, a condition that is not resolved; what has no such status always counts."""
+        status = self.elements.get("status") if self.type == "MedicationRequest" else None
+        clinical = next((c.code for c in codings_of(self.elements.get("clinicalStatus")) if c.code), "active")
+        return status in (None, "active", "on-hold") and clinical in ("active", "recurrence", "relapse")
+
+    @property
     def time(self) -> datetime | None:
         """When it was."""
         return time_of({"resourceType": self.type, **self.elements})

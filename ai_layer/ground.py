@@ -35,7 +35,7 @@ _ABOVE, _BELOW = (
     re.compile(r"\b(?:below (?:it|the range|range|normal)|too low|en dessous)\b"),
 )
 _WITHIN = re.compile(
-    r"\b(?:inside it|within (?:the |normal |its )?(?:range|limits)|in range|is normal|dedans)\b"
+    r"\b(?:inside it|within (?:the |its |a )?(?:normal |usual |reference )?(?:range|limits)|in (?:the )?(?:normal )?range|(?:is|was|are|looks) (?:normal|fine|ok|okay|good)|dedans)\b"
 )
 _NEGATION = re.compile(r"\b(?:no|not|never|without|none|negative|n'|pas|aucun|aucune|jamais|sans)\b")
 

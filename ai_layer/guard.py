@@ -19,6 +19,7 @@ from ai_layer.settings import QUESTION_LETTERS
 from fhir_server.r4.outcome import FhirError, Problem
 from terminology.text import fold
 
+APOSTROPHE = "'"
 KINDS = ("self_harm", "emergency", "person")
 _DOSE = re.compile(
     r"\b(?:you (?:should|can|could|must|need to)|please|just|try|i (?:suggest|recommend|advise))\b[^.]*\b(?:take|stop|skip|double|halve|increase|reduce|raise|lower|start|change)\b"
@@ -48,7 +49,13 @@ def _table() -> dict[str, Any]:
 
 @cache
 def _patterns(kind: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in _table()[kind]))
+    # Folding turns an apostrophe into a space: `can't` is read as `can t`.
+    return re.compile(
+        "|".join(
+            f"(?:{pattern.replace(APOSTROPHE + '?', ' ?').replace(APOSTROPHE, ' ?')})"
+            for pattern in _table()[kind]
+        )
+    )
 
 
 def before(question: str, language: str) -> Escalation | None:

@@ -290,6 +290,11 @@ _OWN = re.compile(r"\b(?:my|mine|i|me|i'm|i've|am|mon|ma|mes|je|j'ai|j|moi)\b")
 _MEANS = re.compile(r"\b(?:mean|means|meaning|veut dire|signifie|definition|define|stands? for)\b")
 
 
+_PAST = re.compile(
+    r"\b(?:ever|all|past|history|stopped|previous|before|used to|did|had|were|jamais|tous|toutes|anciens?|arretes?)\b"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """`concepts`: entries that it names; `words`: what it speaks of beside them; `types`: kinds of resources that it names."""
@@ -311,6 +316,13 @@ class Question:
     def names(self) -> list[str]:
         """Names of the named concepts, as passages have them."""
         return [entry.name_in("en").lower() for entry in self.concepts]
+
+    @property
+    def asks_for_the_past(self) -> bool:
+        """`ever`, `all`, `in 2019`: what is over counts as well as what goes on."""
+        return (
+            bool(_PAST.search(fold(self.text))) or self.time.since is not None or self.time.until is not None
+        )
 
     @property
     def lists_a_kind(self) -> bool:

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
         service = distribution.make_service(settings, dsn)
         patient = arguments.patient.removeprefix("Patient/")
         answer = ask(system_context(service), patient, arguments.question, arguments.language)
-        show(Console(highlight=False), answer)
+        show(Console(highlight=False, soft_wrap=True), answer)
         service.database.close()
     return 0 if answer.status == "answered" else 1
 

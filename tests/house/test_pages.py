@@ -7,9 +7,8 @@ from pathlib import Path
 
 import mappings
 import terminology
-
-from ai_layer.drafts import operations as drafts
 from ai_layer import operations as assistant
+from ai_layer.drafts import operations as drafts
 from fhir_server import interactions, service
 from fhir_server.r4.outcome import Problem
 
