@@ -26,6 +26,9 @@ class Fault(NamedTuple):
         return Issue(self.code, self.diagnostics, root + self.place, self.severity, self.key)
 
 
+MOST_ISSUES = 200
+"""A walk stops where it has found as many errors: nobody reads more, and a body of a few megabytes can hold a million."""
+
 Faults = list[Fault] | None
 Check = Callable[[Any, dict[str, Any]], Faults]
 """(value, the object that holds it) -> what is wrong."""
@@ -34,6 +37,11 @@ Check = Callable[[Any, dict[str, Any]], Faults]
 def within(place: str, faults: list[Fault]) -> list[Fault]:
     """The same faults, told from outside."""
     return [fault._replace(place=place + fault.place) for fault in faults]
+
+
+def errors(faults: list[Fault]) -> int:
+    """How many are errors whatever the resource contains."""
+    return sum(not found.local and found.severity == "error" for found in faults)
 
 
 def fault(code: str, diagnostics: str, place: str = "") -> list[Fault]:

@@ -14,7 +14,7 @@ from fhir_server.r4 import invariants
 from fhir_server.r4.bindings import bound
 from fhir_server.r4.contained import settle
 from fhir_server.r4.definitions import TYPE_CODE, Element, elements
-from fhir_server.r4.faults import Check, Fault, Faults, fault, named, within
+from fhir_server.r4.faults import MOST_ISSUES, Check, Fault, Faults, errors, fault, named, within
 from fhir_server.r4.primitives import PRIMITIVES
 from fhir_server.r4.targets import reference
 
@@ -118,20 +118,24 @@ def _walk(rules: Mapping[str, Check], frame: _Frame) -> Check:
         if not value:
             return fault("structure", "An object is not empty; leave the element out instead.")
         faults: Faults = None
+        left = MOST_ISSUES
         for name, item in value.items():
             rule = rule_of(name)
-            if rule is None:
-                faults = _plus(faults, _unknown(name, frame.path))
-            elif (found := rule(item, value)) is not None:
-                faults = _plus(faults, within(places.get(name, f".{name}"), found))
+            found = _unknown(name, frame.path) if rule is None else rule(item, value)
+            if found is not None:
+                faults = _plus(faults, found if rule is None else within(places.get(name, f".{name}"), found))
+                if (left := left - errors(found)) <= 0:
+                    break
         return judge(value, faults)
 
     return check
 
 
 def _is_sound(faults: list[Fault]) -> bool:
-    """Whether the members have their types, so that invariants can be asked."""
-    return all(found.local or found.severity == "warning" or found.key for found in faults)
+    """Whether the members were all walked and have their types, so that invariants can be asked."""
+    return errors(faults) < MOST_ISSUES and all(
+        found.local or found.severity == "warning" or found.key for found in faults
+    )
 
 
 def _plus(faults: Faults, more: list[Fault]) -> Faults:
@@ -181,9 +185,12 @@ def _list(item: Check, element: Element) -> Check:
         if not value or (most and len(value) > most):
             return fault("structure", _size(most))
         faults: Faults = None
+        left = MOST_ISSUES
         for at, found in enumerate(value):
             if (wrong := item(found, parent)) is not None:
                 faults = _plus(faults, within(f"[{at}]", wrong))
+                if (left := left - errors(wrong)) <= 0:
+                    break
         return faults
 
     return check
@@ -206,10 +213,13 @@ def _values(item: Check, name: str) -> Check:
         if not value:
             return fault("structure", _size(0))
         faults: Faults = None
+        left = MOST_ISSUES
         for at, found in enumerate(value):
             wrong = item(found, parent) if found is not None else _alone(parent.get(f"_{name}"), at)
             if wrong is not None:
                 faults = _plus(faults, within(f"[{at}]", wrong))
+                if (left := left - errors(wrong)) <= 0:
+                    break
         return faults
 
     return check
@@ -229,10 +239,13 @@ def _twins(name: str, item: Check) -> Check:
         if not value or (type(values) is list and len(values) != len(value)):
             return fault("structure", f"_{name} has as many items as {name}.")
         faults: Faults = None
+        left = MOST_ISSUES
         for at, found in enumerate(value):
             wrong = item(found, parent) if found is not None else _bare(values)
             if wrong is not None:
                 faults = _plus(faults, within(f"[{at}]", wrong))
+                if (left := left - errors(wrong)) <= 0:
+                    break
         return faults
 
     return check

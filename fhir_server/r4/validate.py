@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from fhir_server.r4.definitions import TYPE_CODE
+from fhir_server.r4.faults import MOST_ISSUES
 from fhir_server.r4.outcome import Issue
 from fhir_server.r4.rules import resource as check
-
-MOST_ISSUES = 200
 
 
 def validate(resource: dict[str, Any], deep: bool = False) -> list[Issue]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from copy import deepcopy
 from decimal import Decimal
@@ -14,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.r4 import json
+from fhir_server.r4.faults import MOST_ISSUES
 from fhir_server.r4.outcome import Issue
-from fhir_server.r4.validate import MOST_ISSUES, validate
+from fhir_server.r4.validate import validate
 
 FOLDER = Path(__file__).parents[3] / "fixtures/cases/validation"
 BASES: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "bases.yaml").read_text())
@@ -162,6 +164,44 @@ def test_what_is_wrong_is_not_asked_for_rare_invariants() -> None:
 def test_a_fault_in_each_of_many_entries_takes_no_longer_than_it_should() -> None:
     entries = [{"resource": {"resourceType": "Patient", "x": 1}}] * 20_000
     assert len(validate({"resourceType": "Bundle", "type": "collection", "entry": entries})) == MOST_ISSUES
+
+
+MANY = 200_000
+FLOODS: dict[str, dict[str, Any]] = {
+    "objects": {"name": [{}] * MANY},
+    "values": {"name": [{"given": [1] * MANY}]},
+    "extensions of values": {"name": [{"_given": [{}] * MANY}]},
+    "members": {f"x{at}": 1 for at in range(MANY)},
+    "resources": {"contained": [{"resourceType": "Patient", "name": [{}] * 20}] * (MANY // 20)},
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS.keys())
+def test_a_flood_of_faults_is_not_walked_to_its_end(flood: dict[str, Any]) -> None:
+    """Each fault weighs hundreds of bytes, and `{},` weighs three."""
+    tracemalloc.start()
+    try:
+        assert len(validate({"resourceType": "Patient", **flood})) == MOST_ISSUES
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_a_flood_hides_breaks_no_invariant() -> None:
+    """The walk stops before the last entry, so the Bundle's own rules cannot trust its type."""
+    crowd: list[Any] = [{"fullUrl": "http://example.org/Patient/1/_history/1", "request": 1}] * MOST_ISSUES
+    flood = {"resourceType": "Bundle", "type": "collection", "entry": [*crowd, {"resource": 7}, 7]}
+    assert len(validate(flood)) == MOST_ISSUES
+    told = [{"fullUrl": f"http://example.org/Patient/{at}"} for at in range(MOST_ISSUES)]
+    unsound = {**flood, "entry": [*told, {"fullUrl": "http://example.org", "resource": {"meta": 7}}]}
+    assert {issue.key for issue in validate(unsound)} == {"bdl-5"}
+
+
+def test_errors_behind_many_warnings_are_told_first() -> None:
+    agent = {"resourceType": "Patient", "managingOrganization": {"reference": "Practitioner/1"}}
+    entries = [{"resource": agent}] * (MOST_ISSUES + 1) + [{"resource": {**agent, "gender": "x"}}]
+    found = validate({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    assert (len(found), found[0].code, found[1].severity) == (MOST_ISSUES, "code-invalid", "warning")
 
 
 def test_valid_local_references_hide_no_fault() -> None:
