@@ -12,17 +12,19 @@ from functools import lru_cache
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+_LAST_START = LATEST - timedelta(microseconds=1)
 
 _DATE = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})"
     r"(?:T(?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?P<fraction>\.\d+)?)?"
-    r"(?P<zone>Z|[+-]\d{2}:\d{2})?)?)?)?\Z"
+    r"(?P<zone>Z|[+-]\d{2}:\d{2})?)?)?)?\Z",
+    re.ASCII,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """[lo, hi) in UTC. The ends are clamped to the years 1 to 9999."""
+    """[lo, hi) in UTC, never empty. The ends are clamped to the years 1 to 9999, where a time zone may lead out of them."""
 
     lo: datetime
     hi: datetime
@@ -59,6 +61,7 @@ def _moment(part: dict[str, str | None]) -> Interval:
     second = 59 if leap else int(part["second"] or 0)
     local = datetime(year, month, day, hour, minute, second, int(fraction.ljust(6, "0")) if fraction else 0)
     lo = _plus(local.replace(tzinfo=UTC), timedelta(seconds=leap) - _offset(part["zone"]))
+    lo = min(lo, _LAST_START)
     return Interval(lo, _plus(lo, _width(part["second"], fraction)))
 
 
