@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from ai_layer.app import DISTRIBUTION
-from ai_layer.commands import ask, demo
+from ai_layer.commands import ask, demo, fixtures
 from fhir_server import __main__ as server
 
-COMMANDS = {"demo": demo, "ask": ask, **server.COMMANDS}
+COMMANDS = {"demo": demo, "ask": ask, "fixtures": fixtures, **server.COMMANDS}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,8 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from fhir_server.interactions.context import OperationTable, Service
-from fhir_server.operations.registry import Operation
+from fhir_server.operations import everything, ingest, validate
+from fhir_server.operations.registry import Operation, Operations
 from fhir_server.search import parameters
 from fhir_server.search.index import Indexer
 from fhir_server.settings import Settings
@@ -29,7 +30,7 @@ MIGRATIONS: Traversable = resources.files("fhir_server.store").joinpath("sql")
 _KEY = "INSERT INTO server_key (name, value) VALUES ('cursor', %s) ON CONFLICT DO NOTHING"
 _READ_KEY = "SELECT value FROM server_key WHERE name = 'cursor'"
 AIAST = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "AIAST")
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS: tuple[Operation, ...] = (ingest.OPERATION, everything.OPERATION, validate.OPERATION)
 """The operations of a server without the AI layer."""
 UNSIGNED = ("draft", "proposed")
 """Statuses of a draft (MedicationRequest, Appointment) that nobody has signed off."""
@@ -62,8 +63,7 @@ def open_service(
         keep_unchanged=settings.keep_unchanged,
     )
     service = Service(settings, database, registry, writer, _cursor_key(database))
-    if operations is not None:
-        service.operations = operations
+    service.operations = operations or Operations(OPERATIONS)
     return service
 
 
