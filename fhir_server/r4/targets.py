@@ -6,16 +6,12 @@ https://hl7.org/fhir/R4/references.html#literal
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fhir_server.r4.definitions import TYPE_CODE, Element
 from fhir_server.r4.faults import Check, Fault, Faults, fault
+from fhir_server.r4.reference import ABSOLUTE, RELATIVE
 
-_RELATIVE = re.compile(
-    r"(?P<type>[A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?|\?\S+)"
-).fullmatch
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+").fullmatch
 _FORM = "Type/id, an absolute URL, urn:uuid:, urn:oid: or #id of a contained resource"
 _ANY = frozenset(["Resource"])
 _AGENTS = frozenset(["Organization", "Practitioner", "PractitionerRole"])
@@ -33,10 +29,11 @@ def reference(element: Element, plain: Check) -> Check:
             or literal[:4] == "urn:"
         ):
             return found
-        match = _RELATIVE(literal)
-        if match is not None and match["type"] in targets:
+        match = RELATIVE(literal)
+        kind = match and (match["type"] or match["asked"])
+        if kind in targets:
             return found
-        wrong = _wrong_type(match["type"], targets) if match else _wrong_form(literal)
+        wrong = _wrong_type(kind, targets) if kind else _wrong_form(literal)
         return [*(found or ()), *(wrong or ())] or None
 
     return check
@@ -53,7 +50,7 @@ def _wrong_form(literal: str) -> Faults:
                 local=literal,
             )
         ]
-    if _ABSOLUTE(literal):
+    if ABSOLUTE(literal):
         return None
     return fault("value", f"This is not the form of a reference: {_FORM}.", ".reference")
 
