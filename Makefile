@@ -14,7 +14,7 @@ $(VENV)/installed-test: pyproject.toml $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-.PHONY: demo test check bench evals format help
+.PHONY: demo test check bench bench-peers evals format help
 demo: $(VENV)/installed  ## load the fixtures, ask, draft, and serve the web app until Ctrl-C
 	@$(BIN)/chartline demo
 
@@ -30,6 +30,9 @@ check: $(VENV)/installed-test  ## ruff, mypy --strict, import contracts, house t
 
 bench: $(VENV)/installed-test  ## measure on this machine; needs CHARTLINE_REAL_DATA
 	@$(BIN)/python -m bench
+
+bench-peers: $(VENV)/installed-test  ## the same transactions on a peer from PyPI, in the same run
+	@$(BIN)/python -m bench.peers
 
 evals: $(VENV)/installed-test  ## the assistant's figures in one table
 	@$(BIN)/pytest tests/evals -s

@@ -6,6 +6,7 @@
     reading   reads, searches, $retrieve and $ask over HTTP
     server    a server of our own in another process, and its memory
     report    the table
+    peers     the same transactions on a peer (make bench-peers)
 
 No test asserts a time: machines are noisy. A figure without its ratio to the raw limit of the same run says little.
 """

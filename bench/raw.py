@@ -12,7 +12,7 @@ import psycopg
 import uvicorn
 from psycopg import Connection
 
-from bench.server import _free_port
+from bench.server import free_port
 from fhir_server.commands.running import system_context
 from fhir_server.ingest import ingest
 from fhir_server.interactions.context import Service
@@ -64,7 +64,7 @@ def copied(dsn: str, schema: str, tables: Sequence[Tables]) -> float:
 @contextmanager
 def bare_app(body: bytes) -> Iterator[str]:
     """The address of an ASGI app that answers everything with these bytes."""
-    port = _free_port()
+    port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(body, port), daemon=True)
     process.start()
     time.sleep(1.5)

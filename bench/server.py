@@ -18,7 +18,7 @@ import httpx
 @contextmanager
 def served(data_dir: Path, workers: int = 1) -> Iterator[tuple[str, int]]:
     """(base URL, process id) of a server on the folder, auth off, on loopback."""
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable,
         "-m",
@@ -38,7 +38,7 @@ def served(data_dir: Path, workers: int = 1) -> Iterator[tuple[str, int]]:
     )
     try:
         base = f"http://127.0.0.1:{port}"
-        _wait(base)
+        wait_for(f"{base}/readyz")
         yield f"{base}/fhir", process.pid
     finally:
         process.send_signal(signal.SIGINT)
@@ -59,17 +59,18 @@ def resident_megabytes(pid: int) -> float:
     return sum(own) / 1024
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait(base: str) -> None:
+def wait_for(address: str) -> None:
+    """Until the address answers with 200; ends the run where it does not within a minute."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
-            if httpx.get(f"{base}/readyz").status_code == 200:
+            if httpx.get(address).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
