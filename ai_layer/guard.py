@@ -74,7 +74,9 @@ def before(question: str, language: str) -> Escalation | None:
 
 
 _PAST = re.compile(
-    r"^(?:when|did|have|had|was|what|does|do|is|are|has|list|show|quand|est-ce|ai-je)\b.*\b(?:my (?:record|chart|history)|ever|in (?:19|20)\d\d|last year|diagnos|screening|risk|family|mean|test|prevent|dossier|antecedents|jamais)\b"
+    r"^(?:when (?:was|were|did)|quand (?:ai je|a ete|etait)) "
+    r"|^(?:did|have|had|was|what|does|do|is|are|has|list|show|which|est ce|ai je|quel\w*)\b.*\b(?:my (?:record|chart|history)|ever|in (?:19|20)\d\d"
+    r"|last year|diagnos|screening|risk|family|mean|test|prevent|dossier|antecedents|jamais)\b"
 )
 
 
