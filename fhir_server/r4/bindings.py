@@ -5,19 +5,24 @@ https://hl7.org/fhir/R4/terminologies.html#required
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fhir_server.r4.definitions import Element, codes, value_set
 from fhir_server.r4.faults import Check, Faults, fault, named
 
 _SHOWN = 20
+_CURRENCIES = "http://hl7.org/fhir/ValueSet/currencies"
+_CURRENCY = re.compile("[A-Z]{3}").fullmatch
 
 
 def bound(element: Element, plain: Check) -> Check:
-    """`plain` and the binding; `plain` alone where there is none, or its codes cannot be listed."""
+    """`plain` and the binding; `plain` alone where there is none, or its codes can be neither listed nor told by their form."""
     if element.binding is None or element.binding[0] != "required":
         return plain
     url = element.binding[1]
+    if url == _CURRENCIES:
+        return _currency
     listed = codes(url)
     if listed is None:
         return plain
@@ -35,6 +40,15 @@ def _code(url: str, listed: frozenset[str]) -> Check:
         return None if value in listed else fault("code-invalid", text)
 
     return check
+
+
+def _currency(value: Any, parent: dict[str, Any]) -> Faults:
+    """ISO 4217 adds and withdraws codes every few years, so only their form is asked for."""
+    if type(value) is not str:
+        return fault("structure", f"A code is a JSON string; this is {named(value)}.")
+    return (
+        None if _CURRENCY(value) else fault("code-invalid", "A currency is three capital letters (ISO 4217).")
+    )
 
 
 def _concept(url: str, listed: frozenset[str], plain: Check) -> Check:
