@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,7 @@ from fhir_server.interactions.context import Context, Result, Service
 from fhir_server.interactions.search import search
 from fhir_server.operations.registry import OperationRequest
 from fhir_server.r4 import json
+from fhir_server.r4.outcome import FhirError
 from fhir_server.rest.signin import put_user
 from fhir_server.settings import Settings, add_flags
 from fhir_server.store.access import User
@@ -115,14 +117,24 @@ def _draft(service: Service, *, sign: bool) -> None:
         ("status", "active"),
         ("intent", "order"),
     )
-    refill = draft_refill(own, OperationRequest("MedicationRequest", order[0]["id"], {}))
-    _print_draft("Refill", refill)
-    visit = draft_appointment(
-        own, _request("Patient", patient.id, reason="Blood pressure check", urgency="routine")
-    )
-    _print_draft("Visit", visit)
+    wanted = OperationRequest("MedicationRequest", order[0]["id"], {})
+    drafts = _drafted("Refill", lambda: draft_refill(own, wanted))
+    visit = _request("Patient", patient.id, reason="Blood pressure check", urgency="routine")
+    if drafts:
+        drafts += _drafted("Visit", lambda: draft_appointment(own, visit))
     if sign:
-        _sign(service, [refill, visit])
+        _sign(service, drafts)
+
+
+def _drafted(title: str, make: Callable[[], Result]) -> list[Result]:
+    """The draft, printed; or why there is none, as when the demo's last run left one that still waits."""
+    try:
+        found = make()
+    except FhirError as error:
+        CONSOLE.print(f"{title}: {error}", markup=False)
+        return []
+    _print_draft(title, found)
+    return [found]
 
 
 def _sign(service: Service, drafts: list[Result]) -> None:
