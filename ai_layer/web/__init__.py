@@ -29,6 +29,7 @@ FILES = (
     "ask.js",
     "drafts.js",
     "chart.js",
+    "circumstances.js",
     "dom.js",
     "icon.svg",
 )

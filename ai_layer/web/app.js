@@ -1,11 +1,11 @@
 // Who is signed in decides the page: a patient's own record, or a clinician's drafts and patients.
 import { call, get, search } from "./api.js";
 import { askSection } from "./ask.js";
-import { el, show } from "./dom.js";
+import { day, el, personName as name, show } from "./dom.js";
 import { draftsSection } from "./drafts.js";
 import { recordSections } from "./record.js";
 
-const name = (patient) => [patient.name?.[0]?.given?.join(" "), patient.name?.[0]?.family].filter(Boolean).join(" ") || patient.id;
+const about = (patient) => [patient.gender, patient.birthDate && `born ${day(patient.birthDate)}`].filter(Boolean).join(" · ");
 
 async function start() {
   const me = await get("/auth/me").catch(() => null);
@@ -21,19 +21,20 @@ async function start() {
 }
 
 function showPatient(patient, me) {
-  const title = el("section", { class: "wide" }, el("h2", { id: "patient" }, name(patient)), el("p", { class: "quiet" }, `${patient.gender || ""} · born ${patient.birthDate || ""}`));
+  const title = el("section", { class: "wide" }, el("h2", { id: "patient" }, name(patient)), el("p", { class: "quiet" }, about(patient)));
   if (me.role !== "patient") title.append(el("a", { href: "/" }, "All patients"));
+  document.title = `${name(patient)} · Chartline`;
   show(title, askSection(patient), ...recordSections(patient));
 }
 
 function patientList(patients) {
-  return el("section", { class: "wide" }, el("h2", {}, "Patients"), el("ul", { id: "patients" }, ...patients.map((p) => el("li", {}, el("a", { href: `/?patient=${p.id}` }, name(p)), el("span", { class: "quiet" }, ` ${p.gender || ""} · ${p.birthDate || ""}`)))));
+  return el("section", { class: "wide" }, el("h2", {}, "Patients"), el("ul", { id: "patients" }, ...patients.map((p) => el("li", {}, el("a", { href: `/?patient=${encodeURIComponent(p.id)}` }, name(p)), el("span", { class: "quiet" }, ` ${about(p)}`)))));
 }
 
 function signIn() {
   const user = el("input", { name: "username", id: "username", autocomplete: "username", required: true });
   const password = el("input", { name: "password", id: "password", type: "password", autocomplete: "current-password", required: true });
-  const said = el("p", { class: "error", id: "sign-in-error" });
+  const said = el("p", { class: "error", id: "sign-in-error", role: "alert" });
   const submit = async (event) => {
     event.preventDefault();
     try {
@@ -41,9 +42,12 @@ function signIn() {
       location.assign("/");
     } catch (error) {
       said.textContent = error.message;
+      password.value = "";
+      password.focus();
     }
   };
-  show(el("section", {}, el("h2", {}, "Sign in"), el("form", { onsubmit: submit }, el("label", {}, "Name", user), el("label", {}, "Password", password), el("button", { id: "sign-in" }, "Sign in"), said), el("p", { class: "quiet" }, "chartline demo prints the demo sign-ins.")));
+  show(el("section", { class: "narrow" }, el("h2", {}, "Sign in"), el("form", { onsubmit: submit }, el("label", {}, "Name", user), el("label", {}, "Password", password), el("button", { id: "sign-in" }, "Sign in"), said), el("p", { class: "quiet" }, el("code", {}, "chartline demo"), " prints the sign-ins of its patients.")));
+  user.focus();
 }
 
-start().catch((error) => show(el("section", {}, el("p", { class: "error" }, error.message))));
+start().catch((error) => show(el("section", {}, el("p", { class: "error", role: "alert" }, error.message), el("a", { href: "/" }, "Back to the start"))));

@@ -4,8 +4,8 @@ import { el } from "./dom.js";
 import { openResource } from "./record.js";
 
 export function askSection(patient) {
-  const question = el("input", { id: "question", placeholder: "Ask about this record, for example: what was my last cholesterol?", maxlength: 2000, "aria-label": "Question", autocomplete: "off" });
-  const answer = el("div", { id: "answer" });
+  const question = el("input", { id: "question", placeholder: "Ask about this record, for example: what was my last cholesterol?", maxlength: 2000, "aria-label": "Question", required: true, autocomplete: "off" });
+  const answer = el("div", { id: "answer", "aria-live": "polite" });
   const button = el("button", { id: "ask" }, "Ask");
   const form = el("form", { class: "row", onsubmit: (event) => { event.preventDefault(); ask(patient, question.value, answer, button); } }, question, button);
   return el("section", { class: "wide" }, el("h2", {}, "Ask"), form, answer);
@@ -13,7 +13,7 @@ export function askSection(patient) {
 
 async function ask(patient, question, place, button) {
   button.disabled = true;
-  place.replaceChildren(el("p", { class: "quiet" }, "…"));
+  place.replaceChildren(el("p", { class: "quiet" }, "Reading the record …"));
   const status = el("span", { class: "status" });
   const claims = el("div");
   try {
@@ -42,11 +42,22 @@ function claim(data) {
   const paths = parts(data, "path").map(value);
   const cited = parts(data, "citation").map((c, n) => citation(value(c).reference, paths[n] || paths[0] || ""));
   const source = value(parts(data, "source")[0]);
-  const origin = source ? [el("span", { class: "quiet" }, ` ${source}`)] : [];
-  return el("div", { class: "claim" }, el("p", {}, value(parts(data, "text")[0])), ...cited.slice(0, 6), ...origin);
+  const origin = source ? [el("span", { class: "quiet" }, "explained by ", website(source))] : [];
+  return el("div", { class: "claim" }, el("p", {}, value(parts(data, "text")[0])), el("div", { class: "cited" }, ...cited.slice(0, MOST), ...(cited.length > MOST ? [more(cited.slice(MOST))] : []), ...origin));
+}
+
+const MOST = 3;
+function more(hidden) {
+  const button = el("button", { class: "link", onclick: () => button.replaceWith(...hidden) }, `and ${hidden.length} more`);
+  return button;
+}
+
+// Only an address of the web becomes a link.
+function website(source) {
+  return /^https:\/\//.test(source) ? el("a", { href: source, target: "_blank", rel: "noopener noreferrer" }, new URL(source).hostname) : source;
 }
 
 function citation(reference, path) {
-  const open = async () => openResource(await get(`/fhir/${reference}`));
-  return el("button", { class: "link citation", title: path, onclick: open }, `${reference.split("/")[0]} · ${path} `);
+  const open = async () => openResource(await get(`/fhir/${reference}`).catch((error) => ({ resourceType: reference, error: error.message })));
+  return el("button", { class: "link citation", title: reference, onclick: open }, path || reference.split("/")[0]);
 }

@@ -7,14 +7,14 @@ export function trend(observations) {
     .map((o) => ({ at: Date.parse(o.effectiveDateTime), value: o.valueQuantity.value, label: day(o.effectiveDateTime) }))
     .sort((a, b) => a.at - b.at);
   if (points.length < 2) return el("p", { class: "quiet" }, "One value; a trend needs two.");
-  const range = observations[0].referenceRange?.[0];
+  const range = observations.find((o) => o.referenceRange?.[0])?.referenceRange[0];
   const values = points.map((p) => p.value).concat([range?.low?.value, range?.high?.value].filter((v) => v !== undefined));
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const [first, last] = [points[0].at, points.at(-1).at];
   const x = (at) => 8 + (304 * (at - first)) / (last - first || 1);
   const y = (v) => 118 - (96 * (v - low)) / (high - low || 1);
   const unit = observations[0].valueQuantity.unit || "";
-  const svg = el("svg", { class: "trend", viewBox: "0 0 320 144", role: "img", "aria-label": `Trend from ${points[0].value} to ${points.at(-1).value} ${unit}` });
+  const svg = el("svg", { class: "trend", viewBox: "0 0 320 144", role: "img", "aria-label": `Trend of ${points.length} values, from ${points[0].value} ${unit} on ${points[0].label} to ${points.at(-1).value} ${unit} on ${points.at(-1).label}` });
   if (range?.low?.value !== undefined && range?.high?.value !== undefined)
     svg.append(el("rect", { class: "range", x: 8, width: 304, y: y(range.high.value), height: Math.max(1, y(range.low.value) - y(range.high.value)) }));
   svg.append(el("path", { d: points.map((p, n) => `${n ? "L" : "M"}${x(p.at).toFixed(1)} ${y(p.value).toFixed(1)}`).join("") }));

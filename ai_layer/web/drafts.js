@@ -1,10 +1,10 @@
 // The clinician's page: drafts that wait for a signature, with their checks.
 import { call, get, operation, search } from "./api.js";
-import { conceptText, day, el } from "./dom.js";
+import { conceptText, day, el, personName } from "./dom.js";
 import { openResource } from "./record.js";
 
 export function draftsSection() {
-  const list = el("div", { id: "drafts" });
+  const list = el("div", { id: "drafts", tabindex: "-1", "aria-label": "Drafts" });
   refresh(list);
   return el("section", { class: "wide" }, el("h2", {}, "Drafts to sign off"), list);
 }
@@ -21,14 +21,15 @@ async function refresh(list) {
 
 async function card(task, list) {
   const draft = task.focus ? await get(`/fhir/${task.focus.reference}`).catch(() => null) : null;
-  const title = draft ? (draft.resourceType === "Appointment" ? `Visit on ${draft.start.replace("T", " ").slice(0, 16)}` : `Refill: ${conceptText(draft.medicationCodeableConcept) || draft.medicationReference?.display || ""}`) : `For the care team: ${task.description || conceptText(task.code)}`;
-  const said = el("p", { class: "error" });
-  const note = el("input", { placeholder: "Note (optional)", "aria-label": "Note" });
+  const title = draft ? (draft.resourceType === "Appointment" ? `Visit on ${when(draft.start)}` : `Refill: ${conceptText(draft.medicationCodeableConcept) || draft.medicationReference?.display || ""}`) : `For the care team: ${task.description || conceptText(task.code)}`;
+  const said = el("p", { class: "error", role: "alert" });
+  const note = el("input", { placeholder: "Note (optional)", "aria-label": `Note: ${title}` });
   const decide = async (decision, buttons) => {
     buttons.forEach((b) => (b.disabled = true));
     try {
       await operation(`Task/${task.id}/$sign-off`, { decision, note: note.value });
       await refresh(list);
+      list.focus();
     } catch (error) {
       said.textContent = error.message;
       buttons.forEach((b) => (b.disabled = false));
@@ -38,14 +39,24 @@ async function card(task, list) {
   return el(
     "div",
     { class: "card", "data-task": task.id },
-    el("h2", {}, title),
-    el("p", { class: "quiet" }, `${task.for?.reference || ""} · ${day(task.authoredOn)}`),
+    el("h3", {}, title),
+    el("p", { class: "quiet" }, ...(await whose(task.for?.reference)), `asked on ${day(task.authoredOn)}`),
     ...(task.note || []).map((n) => el("blockquote", {}, n.text)),
-    el("ul", {}, ...(task.input || []).map(check)),
-    ...(draft ? [el("button", { class: "link", onclick: () => openResource(draft) }, "See the draft"), note, ...buttons] : [el("button", { class: "plain", onclick: () => done(task, list, said) }, "Done")]),
+    el("ul", { class: "checks" }, ...(task.input || []).map(check)),
+    ...(draft ? [el("button", { class: "link", onclick: () => openResource(draft) }, "See the draft"), note, el("div", { class: "row" }, ...buttons)] : [el("button", { class: "plain", onclick: () => done(task, list, said) }, "Done")]),
     said,
   );
 }
+
+// Whose draft it is, as a link to the record.
+async function whose(reference) {
+  if (!reference) return [];
+  const patient = await get(`/fhir/${reference}`).catch(() => null);
+  return [el("a", { href: `/?patient=${encodeURIComponent(reference.split("/").pop())}` }, patient ? personName(patient) : reference), " · "];
+}
+
+// A visit stands in the clinic's own time, as the Slot was written.
+const when = (start) => `${day(start)} at ${start.slice(11, 16)}`;
 
 function check(input) {
   const result = input.type?.text || "";

@@ -1,47 +1,68 @@
 // A patient's record: conditions, medicines, results with their trend.
 import { operation, parts, search, value } from "./api.js";
 import { trend } from "./chart.js";
-import { conceptText, day, el } from "./dom.js";
+import { isCircumstance } from "./circumstances.js";
+import { conceptText, day, el, folded } from "./dom.js";
 
 export function openResource(resource) {
   document.getElementById("resource-title").textContent = `${resource.resourceType}/${resource.id}`;
   document.getElementById("resource-body").textContent = JSON.stringify(resource, null, 2);
   document.getElementById("resource").showModal();
+  document.getElementById("resource-body").scrollTop = 0;
 }
 
 export function recordSections(patient) {
-  const conditions = el("ul", { id: "conditions" });
-  const medicines = el("ul", { id: "medications" });
+  const conditions = el("div", { id: "conditions" });
+  const circumstances = el("div", { id: "circumstances" });
+  const medicines = el("div", { id: "medications" });
   const results = el("div", { id: "results" });
-  fill(conditions, search(`Condition?patient=${patient.id}&_sort=-recorded-date&_count=50`), condition);
-  fill(medicines, search(`MedicationRequest?patient=${patient.id}&intent=order&_sort=-authoredon&_count=50`), (m) => medicine(m, medicines));
+  showConditions(conditions, circumstances, patient);
+  fill(medicines, search(`MedicationRequest?patient=${patient.id}&intent=order&_sort=-authoredon&_count=100`), medicine, (m) => GOING_ON.has(m.status));
   showResults(results, patient);
   return [
-    el("section", {}, el("h2", {}, "Conditions"), conditions),
+    el("section", {}, el("h2", {}, "Conditions"), conditions, circumstances),
     el("section", {}, el("h2", {}, "Medicines"), medicines),
     el("section", {}, el("h2", {}, "Results"), results),
   ];
 }
 
-async function fill(list, found, row) {
+const GOING_ON = new Set(["active", "on-hold"]);
+const isRight = (resource) => resource.status !== "entered-in-error" && resource.verificationStatus?.coding?.[0]?.code !== "entered-in-error";
+const isOver = (c) => ["inactive", "remission", "resolved"].includes(c.clinicalStatus?.coding?.[0]?.code);
+
+async function showConditions(conditions, circumstances, patient) {
+  const found = search(`Condition?patient=${patient.id}&_sort=-recorded-date&_count=100`);
+  await fill(conditions, found.then((all) => all.filter((c) => !isCircumstance(c))), condition, (c) => !isOver(c));
+  const social = (await found.catch(() => [])).filter(isRight).filter(isCircumstance);
+  if (!social.length) return;
+  const list = el("div");
+  circumstances.replaceChildren(el("h2", {}, "Circumstances"), list);
+  fill(list, social, condition, (c) => !isOver(c));
+}
+
+// What is current stands open; what is over is folded away.
+async function fill(place, found, row, isCurrent) {
   try {
-    const resources = await found;
-    list.replaceChildren(...resources.map(row));
-    if (!resources.length) list.append(el("li", { class: "quiet" }, "Nothing is recorded."));
+    const resources = (await found).filter(isRight);
+    const current = resources.filter(isCurrent);
+    const past = resources.filter((r) => !isCurrent(r));
+    place.replaceChildren(current.length ? el("ul", {}, ...current.map(row)) : el("p", { class: "quiet" }, past.length ? "Nothing is current." : "Nothing is recorded."));
+    if (past.length) place.append(folded(`Earlier (${past.length})`, el("ul", {}, ...past.map(row))));
   } catch (error) {
-    list.replaceChildren(el("li", { class: "error" }, error.message));
+    place.replaceChildren(el("p", { class: "error" }, error.message));
   }
 }
 
 function condition(c) {
-  const status = conceptText(c.clinicalStatus);
-  return el("li", {}, el("button", { class: "link", onclick: () => openResource(c) }, conceptText(c.code)), el("div", { class: "quiet" }, `${status} ${day(c.onsetDateTime)}`));
+  const said = [c.clinicalStatus?.coding?.[0]?.code, c.onsetDateTime && `since ${day(c.onsetDateTime)}`, c.abatementDateTime && `until ${day(c.abatementDateTime)}`];
+  return el("li", {}, el("button", { class: "link", onclick: () => openResource(c) }, conceptText(c.code) || "Condition"), el("div", { class: "quiet" }, said.filter(Boolean).join(" · ")));
 }
 
 function medicine(m) {
-  const said = el("div", { class: "quiet" }, `${m.status} · ${day(m.authoredOn)}`);
-  const item = el("li", {}, el("button", { class: "link", onclick: () => openResource(m) }, conceptText(m.medicationCodeableConcept) || m.medicationReference?.display || "Medicine"), said);
-  if (m.status === "active") item.append(el("button", { class: "plain", onclick: (event) => refill(m, said, event.target) }, "Ask for a refill"));
+  const name = conceptText(m.medicationCodeableConcept) || m.medicationReference?.display || "Medicine";
+  const said = el("div", { class: "quiet", role: "status" }, `${m.status} · ${day(m.authoredOn)}`);
+  const item = el("li", {}, el("button", { class: "link", onclick: () => openResource(m) }, name), said);
+  if (m.status === "active") item.append(el("button", { class: "plain small refill", "aria-label": `Ask for a refill of ${name}`, onclick: (event) => refill(m, said, event.target) }, "Ask for a refill"));
   return item;
 }
 
@@ -58,8 +79,8 @@ async function refill(order, said, button) {
 
 async function showResults(place, patient) {
   try {
-    const found = await search(`Observation?patient=${patient.id}&_sort=-date&_count=400`);
-    const groups = Map.groupBy ? Map.groupBy(found.filter((o) => o.valueQuantity), (o) => conceptText(o.code)) : grouped(found);
+    const found = await search(`Observation?patient=${patient.id}&_sort=-date&_count=1000`);
+    const groups = grouped(found.filter((o) => isRight(o) && o.valueQuantity));
     const chosen = el("select", { "aria-label": "Result", id: "result" }, ...[...groups.keys()].sort().map((name) => el("option", { value: name }, `${name} (${groups.get(name).length})`)));
     const view = el("div");
     const draw = () => {
@@ -67,7 +88,7 @@ async function showResults(place, patient) {
       view.replaceChildren(group.length ? trend(group) : el("p", { class: "quiet" }, "Nothing is recorded."), el("ul", {}, ...group.slice(0, 5).map(result)));
     };
     chosen.addEventListener("change", draw);
-    const most = [...groups.entries()].sort((a, b) => b[1].length - a[1].length)[0];
+    const most = [...groups.entries()].sort((a, b) => weight(b[1]) - weight(a[1]))[0];
     if (most) chosen.value = most[0];
     place.replaceChildren(chosen, view);
     draw();
@@ -76,7 +97,16 @@ async function showResults(place, patient) {
   }
 }
 
-const grouped = (found) => found.filter((o) => o.valueQuantity).reduce((map, o) => map.set(conceptText(o.code), [...(map.get(conceptText(o.code)) || []), o]), new Map());
+function grouped(found) {
+  const groups = new Map();
+  for (const o of found) groups.set(conceptText(o.code), [...(groups.get(conceptText(o.code)) || []), o]);
+  return groups;
+}
+
+// The first to be seen: laboratory before other kinds, outside its range before within, many values before few.
+const isLaboratory = (o) => (o.category || []).some((c) => c.coding?.some((coding) => coding.code === "laboratory"));
+const isFlagged = (o) => (o.interpretation || []).some((c) => c.coding?.some((coding) => !["N", "NEG"].includes(coding.code)));
+const weight = (group) => 10000 * group.some(isLaboratory) + 1000 * group.slice(0, 2).some(isFlagged) + group.length;
 
 function result(o) {
   const shown = `${+o.valueQuantity.value.toFixed(2)} ${o.valueQuantity.unit || ""}`;
