@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/xml.html
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from itertools import zip_longest
 from typing import Any
@@ -21,8 +22,8 @@ FHIR = "http://hl7.org/fhir"
 
 def to_xml(resource: dict[str, Any]) -> bytes:
     """UTF-8 with a declaration. Raises Problem.INVALID with the place of what R4 does not know."""
-    kind = resource.get("resourceType")
-    parts = _resource(resource, f' xmlns="{FHIR}"', str(kind) if kind in TYPE_CODE else "Resource")
+    kind = str(resource.get("resourceType"))
+    parts = _resource(resource, f' xmlns="{FHIR}"', kind if kind in TYPE_CODE else "Resource")
     return ('<?xml version="1.0" encoding="UTF-8"?>' + "".join(parts)).encode()
 
 
@@ -60,7 +61,7 @@ def _member(element: Element, found: Any, twin: Any, place: str) -> Iterator[str
         yield _narrative(found, place)
     elif element.type in PRIMITIVES:
         for item, own in zip_longest(_many(found), _many(twin)):
-            yield from _element(element.name, own or {}, "Element", place, _attribute("value", _text(item)))
+            yield from _element(element.name, own or {}, "Element", place, _attribute("value", item, place))
     else:
         for item in _many(found):
             yield from _element(element.name, item, element.path, place)
@@ -75,21 +76,23 @@ def _many(found: Any) -> list[Any]:
 def _element(name: str, value: Any, path: str, place: str, attributes: str = "") -> Iterator[str]:
     if not isinstance(value, dict):
         raise FhirError(Problem.INVALID, f"{path} is an object.", place)
-    attributes = _attribute("id", value.get("id")) + attributes
+    attributes = _attribute("id", value.get("id"), place) + attributes
     if path == "Extension":
-        attributes += _attribute("url", value.get("url"))
+        attributes += _attribute("url", value.get("url"), place)
     inner = "".join(_members(value, path, {"id", "url"} if path == "Extension" else {"id"}, place))
     yield f"<{name}{attributes}>{inner}</{name}>" if inner else f"<{name}{attributes}/>"
 
 
-def _attribute(name: str, text: str | None) -> str:
-    return "" if text is None else f" {name}={quoteattr(text)}"
+def _attribute(name: str, value: Any, place: str) -> str:
+    return "" if value is None else f" {name}={quoteattr(_text(value, place))}"
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Any, place: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return None if value is None else str(value)
+    if isinstance(value, (str, int, Decimal, float)):
+        return str(value)
+    raise FhirError(Problem.INVALID, "A value is a text, a number, true or false.", place)
 
 
 def _narrative(text: Any, place: str) -> str:

@@ -189,6 +189,12 @@ def test_refuses(body: bytes, problem: Problem, place: str) -> None:
 WRITES_NOT: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown element": ({"resourceType": "Patient", "name": [{"x": 1}]}, "Patient.name"),
     "an unknown type": ({"resourceType": "Elephant"}, "Resource"),
+    "a type that is no text": ({"resourceType": ["Patient"]}, "Resource"),
+    "an object in the place of a value": ({"resourceType": "Patient", "active": {"x": 1}}, "Patient.active"),
+    "a list in the place of an id": (
+        {"resourceType": "Patient", "name": [{"id": ["x"], "text": "a"}]},
+        "Patient.name",
+    ),
     "a broken narrative": ({"resourceType": "Patient", "text": {"div": "<div>"}}, "Patient.text.div"),
     "text in the place of an object": ({"resourceType": "Patient", "name": ["x"]}, "Patient.name"),
 }
