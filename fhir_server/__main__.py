@@ -16,7 +16,18 @@ from fastapi import FastAPI
 
 from fhir_server import service
 from fhir_server.app import create_app
-from fhir_server.commands import Distribution, doctor, load, migrate, serve, token
+from fhir_server.commands import (
+    Distribution,
+    backup,
+    doctor,
+    export,
+    load,
+    migrate,
+    reindex,
+    restore,
+    serve,
+    token,
+)
 from fhir_server.commands.running import say
 from fhir_server.interactions.context import Service
 from fhir_server.r4.outcome import FhirError
@@ -29,6 +40,10 @@ COMMANDS: dict[str, ModuleType] = {
     "migrate": migrate,
     "token": token,
     "doctor": doctor,
+    "reindex": reindex,
+    "export": export,
+    "backup": backup,
+    "restore": restore,
 }
 
 

@@ -42,6 +42,15 @@ def major_version(folder: Path) -> int:
     return int(said.split(")")[-1].split()[0].split(".")[0])
 
 
+def tool(name: str) -> str:
+    """`pg_dump` or another program of the same PostgreSQL; the one on the path where that has none."""
+    beside = binaries() / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if not found:
+        raise ConfigurationError(f"{name} was not found: install PostgreSQL's client programs.")
+    return found
+
+
 def _checked(folder: Path) -> Path:
     if not _is_complete(folder):
         raise ConfigurationError(f"PG_BINDIR: {folder} has no postgres and initdb.")

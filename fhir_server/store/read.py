@@ -81,6 +81,17 @@ def versions(
     return [version_of(row) for row in found]
 
 
+def current_bodies(connection: Connection[Any], access: Access) -> Iterator[tuple[str, bytes]]:
+    """Type and body of every current resource, streamed by a cursor of the server's."""
+    allowed = access.on("r")
+    query = (
+        f"SELECT r.type, r.body FROM resource r WHERE r.body IS NOT NULL AND ({allowed.text}) ORDER BY r.rid"
+    )
+    with connection.cursor("current_bodies") as cursor:
+        for kind, frame in cursor.execute(query, allowed.values):
+            yield TYPE_NAME[kind], decompress(frame)
+
+
 def page(connection: Connection[Any], statement: Fragment) -> Iterator[Row]:
     """The rows of a page's statement (search.page.statement, which an Access has gone into)."""
     for mode, rid, *rest, keys, _ in connection.execute(statement.text, statement.values).fetchall():

@@ -7,7 +7,7 @@ written, and the hooks run. What an unchanged update does: nothing. https://hl7.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,11 @@ UPDATE resource r SET version = u.version, last_updated = u.last_updated, patien
 FROM unnest(%s::bigint[], %s::integer[], %s::timestamptz[], %s::text[], %s::boolean[], %s::bytea[])
     AS u (rid, version, last_updated, patients, draft, body)
 WHERE r.rid = u.rid
+"""
+_LEAVE_ALL = "DELETE FROM compartment WHERE rid = ANY(%s)"
+_SET_PATIENTS = """
+UPDATE resource r SET patients = u.patients::bigint[] FROM unnest(%s::bigint[], %s::text[]) AS u (rid, patients)
+WHERE r.rid = u.rid AND r.patients <> u.patients::bigint[]
 """
 _LEAVE = "DELETE FROM compartment c USING unnest(%s::bigint[], %s::bigint[]) AS u (patient, rid) WHERE c.patient = u.patient AND c.rid = u.rid"
 
@@ -119,36 +124,56 @@ class Writer:
         if not (self.keep_unchanged or write.known_content) or write.resource is None:
             return False
         wanted = content(write.resource)
-        if content(json.decode(decompress(held.body or b""))) == wanted:
+        if _is_same(held.body or b"", wanted):
             return True
         return write.known_content and any(
-            content(json.decode(decompress(body))) == wanted for body in earlier_bodies(connection, write.rid)
+            _is_same(body, wanted) for body in earlier_bodies(connection, write.rid)
         )
 
     def _store(
         self, connection: Connection[Any], writes: list[Write], current: dict[int, _Current], now: datetime
     ) -> Applied:
+        found = self._prepared(connection, writes, now)
+        rows_of: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
+        for write, change in zip(writes, found.changes, strict=True):
+            rows_of[write.rid in current].append(self._row(write, change.patients))
+        _replace(connection, rows_of[True], current)
+        rows.insert(connection, {"resource": rows_of[False], **found.tables})
+        for hook in self.hooks:
+            hook.written(connection, found.changes)
+        return Applied(found.rids)
+
+    def index_again(self, connection: Connection[Any], writes: list[Write]) -> None:
+        """Write the index rows, compartments and passages of stored resources again; their versions stay."""
+        found = self._prepared(connection, writes, max(write.last_updated for write in writes))
+        rids = [write.rid for write in writes]
+        rows.delete_index_rows(connection, rids)
+        connection.execute(_LEAVE_ALL, (rids,))
+        patients = ["{" + ",".join(map(str, change.patients)) + "}" for change in found.changes]
+        connection.execute(_SET_PATIENTS, (rids, patients))
+        rows.insert(connection, found.tables)
+        # A hook takes version 1 for new, where nothing has to be removed first.
+        changes = [replace(change, version=max(2, change.version)) for change in found.changes]
+        for hook in self.hooks:
+            hook.written(connection, changes)
+
+    def _prepared(self, connection: Connection[Any], writes: list[Write], now: datetime) -> _Prepared:
+        """Index rows and compartments of the resources, in numbers."""
         indexed = [self.indexer.rows(w.resource) if w.resource is not None else {} for w in writes]
         _give_rids(connection, writes)
         own = {(w.type, w.id): w.rid for w in writes}
         outside, texts = symbols(indexed)
         targets = self.identities.targets(connection, outside - own.keys(), now)
         numbers = self.terms.numbers(texts)
-        tables: dict[str, list[tuple[Any, ...]]] = {"resource": [], "compartment": []}
+        rids = targets | own
+        tables: dict[str, list[tuple[Any, ...]]] = {"compartment": []}
         changes = []
-        replaced: list[tuple[Any, ...]] = []
         for write, found in zip(writes, indexed, strict=True):
-            patients = self._patients(write, found, targets | own if targets else own)
+            patients = self._patients(write, found, rids)
             numbered(tables, write.rid, found, numbers, targets, own)
             tables["compartment"] += [(patient, write.rid) for patient in patients]
-            row = self._row(write, patients)
-            (replaced if write.rid in current else tables["resource"]).append(row)
             changes.append(Change(write.rid, write.type, write.id, write.version, patients, write.resource))
-        _replace(connection, replaced, current)
-        rows.insert(connection, tables)
-        for hook in self.hooks:
-            hook.written(connection, changes)
-        return Applied(own | targets)
+        return _Prepared(tables, changes, rids)
 
     def _patients(self, write: Write, found: IndexRows, rids: dict[Identity, int]) -> tuple[int, ...]:
         if write.resource is None:
@@ -162,6 +187,15 @@ class Writer:
         draft = write.resource is not None and self.is_draft(write.resource)
         kind = write.rid >> 40
         return (write.rid, kind, write.id, write.version, write.last_updated, patients, draft, body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Rows by table, what the hooks are told, and the rids that are known now."""
+
+    tables: dict[str, list[tuple[Any, ...]]]
+    changes: list[Change]
+    rids: dict[Identity, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +251,12 @@ def content(resource: dict[str, Any]) -> dict[str, Any]:
     meta = {k: v for k, v in (resource.get("meta") or {}).items() if k not in ("versionId", "lastUpdated")}
     rest = {k: v for k, v in resource.items() if k not in ("meta", "id")}
     return rest | {"meta": meta} if meta else rest
+
+
+def _is_same(body: bytes, wanted: dict[str, Any]) -> bool:
+    """Whether a stored body has this content; 1.0 and 1.00 are equal as numbers, but not the same."""
+    found = content(json.decode(decompress(body)))
+    return found == wanted and json.encode_sorted(found) == json.encode_sorted(wanted)
 
 
 def earlier_bodies(connection: Connection[Any], rid: int) -> list[bytes]:

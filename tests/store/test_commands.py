@@ -1,0 +1,86 @@
+"""The commands of operations work: reindex, export, backup and restore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from fhir_server.__main__ import main
+from fhir_server.interactions.search import search
+from fhir_server.r4 import json
+from fhir_server.store.reindex import reindex
+from tests.service import context_of, ids, put, service_on
+
+GIVEN = {
+    "Patient/a": {"name": [{"family": "Adams"}], "multipleBirthInteger": 2},
+    "Observation/o": {
+        "subject": {"reference": "Patient/a"},
+        "valueQuantity": {"value": 72.5, "code": "kg", "system": "http://unitsofmeasure.org"},
+    },
+}
+
+
+def test_reindex_brings_lost_index_rows_and_compartments_back(dsn: str) -> None:
+    service = service_on(dsn)
+    context = context_of(service)
+    put(context, GIVEN)
+    with context.connect() as connection:
+        connection.execute("DELETE FROM string_index; DELETE FROM quantity_index; DELETE FROM compartment")
+    assert ids(search(context, "Patient", [("family", "adams")]).body) == []
+    assert list(reindex(service.database, service.writer))[-1][0] == 2
+    assert ids(search(context, "Patient", [("family", "adams")]).body) == ["a"]
+    assert ids(search(context, "Observation", [("value-quantity", "72.5")]).body) == ["o"]
+    with context.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM compartment").fetchone() == (2,)
+    service.database.close()
+
+
+def test_reindex_goes_on_behind_a_number(dsn: str) -> None:
+    service = service_on(dsn)
+    put(context_of(service), GIVEN)
+    _, last = list(reindex(service.database, service.writer))[-1]
+    assert list(reindex(service.database, service.writer, after=last)) == []
+    service.database.close()
+
+
+def test_export_writes_a_file_a_type_as_it_is_stored(dsn: str, tmp_path: Path) -> None:
+    service = service_on(dsn)
+    put(context_of(service), GIVEN)
+    service.database.close()
+    assert main(["export", "--dsn", dsn, "--out", str(tmp_path)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Observation.ndjson", "Patient.ndjson"]
+    (line,) = (tmp_path / "Observation.ndjson").read_bytes().splitlines()
+    assert json.decode_object(line)["id"] == "o"
+    assert b"72.5" in line
+
+
+def test_a_restored_backup_is_what_was_there(
+    dsn: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = service_on(dsn)
+    context = context_of(service)
+    put(context, GIVEN)
+    file = tmp_path / "backup"
+    assert main(["backup", "--dsn", dsn, "--out", str(file)]) == 0
+    put(context, {"Patient/b": {"active": True}})
+    service.database.close()
+    assert main(["restore", "--dsn", dsn, str(file)]) == 0
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(
+            "SELECT id FROM chartline.resource WHERE version > 0 ORDER BY id"
+        ).fetchall()
+    assert rows == [("a",), ("o",)]
+
+
+def test_a_file_that_is_no_backup_changes_nothing(dsn: str, tmp_path: Path) -> None:
+    service = service_on(dsn)
+    put(context_of(service), GIVEN)
+    service.database.close()
+    (tmp_path / "no").write_text("no backup")
+    assert main(["restore", "--dsn", dsn, str(tmp_path / "no")]) != 0
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT count(*) FROM chartline.resource WHERE version > 0").fetchone() == (
+            2,
+        )
