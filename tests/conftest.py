@@ -51,7 +51,7 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(postgres: str) -> Iterator[str]:
     """The name of a database with all migrations, which tests are cloned from."""
-    with _new_database(postgres, "template0") as name:
+    with new_database(postgres, "template0") as name:
         check(made := make_conninfo(postgres, dbname=name))
         migrate(made, "chartline", MIGRATIONS)
         yield name
@@ -60,14 +60,14 @@ def template(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def dsn(postgres: str, template: str) -> Iterator[str]:
     """The DSN of a migrated database of this test's own."""
-    with _new_database(postgres, template) as name:
+    with new_database(postgres, template) as name:
         yield make_conninfo(postgres, dbname=name)
 
 
 @pytest.fixture
 def empty_dsn(postgres: str) -> Iterator[str]:
     """The DSN of a database in which nothing has been made yet."""
-    with _new_database(postgres, "template0") as name:
+    with new_database(postgres, "template0") as name:
         yield make_conninfo(postgres, dbname=name)
 
 
@@ -99,7 +99,8 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _new_database(admin: str, template: str) -> Iterator[str]:
+def new_database(admin: str, template: str) -> Iterator[str]:
+    """The name of a database cloned from the template; it is dropped at the end."""
     name = f"test_{uuid4().hex}"
     make = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
         sql.Identifier(name), sql.Identifier(template)
