@@ -5,86 +5,111 @@ https://hl7.org/fhir/R4/appointment.html
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from ai_layer.drafts import chart
-from ai_layer.drafts.checks import blocking
-from ai_layer.drafts.lane import draft_kept
-from ai_layer.drafts.visits import WITHIN, Wanted, candidates, visit_checks
-from ai_layer.permission import refusal
+from ai_layer.drafts.checks import VISIT_CHECKS, VisitView, Wanted, blocking, visit_checks
+from ai_layer.drafts.checks.reading import plain
+from ai_layer.drafts.diary import free_slots, own_appointments, taken
+from ai_layer.drafts.lane import Asked, keep, make_device
+from ai_layer.drafts.told import parameter, recorded_refusals, referring, shown, text_of
+from ai_layer.drafts.visits import PERSONS, Offer, offers
+from ai_layer.drafts.wanted import REASON_LETTERS, details, wanted_of
+from ai_layer.permission import permission, refused
 from ai_layer.recorded import as_system
 from ai_layer.settings import AiSettings
 from fhir_server.interactions.context import Context, Result
-from fhir_server.operations.registry import OperationRequest
-from fhir_server.r4.datatypes import parse_instant_or_partial
+from fhir_server.operations.registry import OperationRequest, parameters_result
 from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.store.write import instant
 
 Json = dict[str, Any]
-REASON_LETTERS = 1000
+PROPOSALS = 3
+"""The draft's Slot, and two others that would do."""
 
 
+@recorded_refusals("draft-appointment")
 def draft_appointment(context: Context, request: OperationRequest) -> Result:
-    """The draft and its Task; where no Slot fits, the Task alone."""
-    wanted, reason = _wanted(context, request), str(request.value("reason", "") or "")
-    if len(reason) > REASON_LETTERS:
-        raise FhirError(Problem.TOO_LARGE, f"reason: at most {REASON_LETTERS} letters.")
+    """The draft and its Task; where no Slot will do, the Task alone."""
+    wanted, words = wanted_of(context, request), text_of(request, "reason", REASON_LETTERS)
+    make_device(context)
     with context.transaction() as inside:
         assert inside.connection is not None
         chart.locked(inside.connection, context.access, "Patient", request.id)
-        if refused := refusal(inside, request.id, AiSettings.of(context.service.settings)):
-            raise FhirError(Problem.FORBIDDEN, f"{refused.text} {refused.reason}")
-        system = as_system(inside).access
-        taken = chart.record(inside.connection, system, request.id, ("Appointment",)).get("Appointment", [])
-        slots = chart.every(inside.connection, system, "Slot")
-        schedules = {f"Schedule/{s['id']}": s for s in chart.every(inside.connection, system, "Schedule")}
-        found = candidates(slots, schedules, taken, wanted)
-        slot = found[0] if found else None
-        checks = visit_checks(slot, taken, wanted, context.now())
-        draft = None if slot is None or blocking(checks) else proposal(request.id, slot, schedules, reason)
-        return draft_kept(inside, "draft-appointment", draft, "appointment", request.id, checks, note=reason)
+        if no := refused(permission(inside, request.id, AiSettings.of(context.service.settings))):
+            raise FhirError(Problem.FORBIDDEN, f"{no.text} {no.reason}")
+        _require_practitioner(inside, wanted)
+        found, view = _choose(inside, request.id, wanted)
+        checks = visit_checks(view)
+        draft = None if blocking(checks) else proposal(inside, request.id, found[0], words)
+        asked = Asked(
+            "draft-appointment", "appointment", request.id, words, None, details(wanted), wanted.urgency
+        )
+        kept = keep(inside, asked, draft, checks, [view.slot] if view.slot else [])
+        told = [parameter(check) for check in shown(inside, checks, VISIT_CHECKS)]
+        others = [_alternative(each) for each in found[1:PROPOSALS] if kept.draft]
+        return parameters_result([*referring(draft=kept.draft, task=kept.task), *told, *others])
 
 
-def _wanted(context: Context, request: OperationRequest) -> Wanted:
-    now = context.now()
-    earliest, latest = (_moment(request, name) for name in ("earliest", "latest"))
-    if latest is not None and latest <= now:
-        raise FhirError(Problem.BAD_PARAMETER, "latest: lies in the past.")
-    if earliest is not None and latest is not None and earliest > latest:
-        raise FhirError(Problem.BAD_PARAMETER, "earliest: lies behind latest.")
-    urgency = str(request.value("urgency", "") or "")
-    if urgency and urgency not in WITHIN:
-        raise FhirError(Problem.BAD_PARAMETER, f"urgency: expected one of {', '.join(WITHIN)}.")
-    practitioner = request.value("practitioner", {})
-    named = practitioner.get("reference", "") if isinstance(practitioner, dict) else str(practitioner)
-    return Wanted(
-        max(earliest or now, now), latest, str(request.value("serviceType", "") or ""), urgency, named
+def _choose(context: Context, patient_id: str, wanted: Wanted) -> tuple[list[Offer], VisitView]:
+    """The offers, best first, and what the checks see of the best one."""
+    system = as_system(context)
+    own = own_appointments(system, patient_id)
+    free = free_slots(system, wanted)
+    others = taken(system, free)
+    found = offers(free, wanted, context.now(), own, others)
+    best = found[0] if found else None
+    view = VisitView(
+        context.now(),
+        wanted,
+        best.slot if best else None,
+        best.schedule if best else None,
+        tuple(own),
+        tuple(each for each in others if best and best.concerns(each)),
     )
+    return found, view
 
 
-def _moment(request: OperationRequest, name: str) -> datetime | None:
-    text = request.value(name)
-    if text is None:
-        return None
-    try:
-        return parse_instant_or_partial(str(text)).lo
-    except ValueError:
-        raise FhirError(Problem.BAD_PARAMETER, f"{name}: expected a date or dateTime.") from None
+def _require_practitioner(context: Context, wanted: Wanted) -> None:
+    assert context.connection is not None
+    if wanted.practitioner:
+        kind, _, logical_id = wanted.practitioner.partition("/")
+        if not chart.named(context.connection, as_system(context).access, kind, [logical_id]):
+            raise FhirError(Problem.NOT_PROCESSABLE, "practitioner: there is no such practitioner here.")
 
 
-def proposal(patient_id: str, slot: Json, schedules: dict[str, Json], reason: str) -> Json:
-    """The draft itself: time, place and people are the Slot's and its Schedule's."""
-    actors = schedules.get(slot["schedule"]["reference"], {}).get("actor", ())
-    people = [{"actor": {"reference": f"Patient/{patient_id}"}, "status": "needs-action"}]
-    people += [{"actor": actor, "status": "needs-action"} for actor in actors]
+def proposal(context: Context, patient_id: str, offer: Offer, words: str) -> Json:
+    """The draft itself: time, place, people and service are those of the Slot and its Schedule."""
+    slot, schedule = offer.slot, offer.schedule
+    people = [{"reference": f"Patient/{patient_id}"}, *_actors(schedule)]
     found: Json = {
         "resourceType": "Appointment",
         "status": "proposed",
         "start": slot["start"],
         "end": slot["end"],
-        "slot": [{"reference": f"Slot/{slot['id']}"}],
-        "participant": people,
+        "created": instant(context.now()),
+        "slot": [{"reference": plain(slot)}],
+        "participant": [{"actor": actor, "status": "needs-action"} for actor in people],
     }
-    if "serviceType" in slot:
-        found["serviceType"] = slot["serviceType"]
-    return found | ({"comment": reason} if reason else {})
+    for name in ("serviceCategory", "serviceType", "specialty"):
+        if value := slot.get(name) or schedule.get(name):
+            found[name] = value
+    if "appointmentType" in slot:
+        found["appointmentType"] = slot["appointmentType"]
+    return found | ({"comment": words} if words else {})
+
+
+def _actors(schedule: Json) -> Sequence[Json]:
+    """Who and what the Schedule is for; nobody else's person among them."""
+    actors = (each for each in schedule.get("actor", ()) if "reference" in each)
+    return [each for each in actors if not each["reference"].startswith(PERSONS)]
+
+
+def _alternative(offer: Offer) -> Json:
+    part = [
+        {"name": "slot", "valueReference": {"reference": plain(offer.slot)}},
+        {"name": "start", "valueInstant": offer.slot["start"]},
+        {"name": "end", "valueInstant": offer.slot["end"]},
+    ]
+    return {"name": "alternative", "part": part}

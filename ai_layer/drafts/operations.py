@@ -21,6 +21,19 @@ _CHECK = Parameter(
         Parameter("citation", "out", 0, "*", "Reference", "versions of resources"),
     ),
 )
+_ALTERNATIVE = Parameter(
+    "alternative",
+    "out",
+    0,
+    "*",
+    "",
+    "another free Slot that would do",
+    (
+        Parameter("slot", "out", 1, "1", "Reference", "the Slot"),
+        Parameter("start", "out", 1, "1", "instant", "when it begins"),
+        Parameter("end", "out", 1, "1", "instant", "when it ends"),
+    ),
+)
 _TASK = Parameter("task", "out", 1, "1", "Reference", "what a clinician is asked to do")
 _DRAFT = Parameter("draft", "out", 0, "1", "Reference", "the draft; none where a check blocks")
 
@@ -45,10 +58,14 @@ OPERATIONS: tuple[Operation, ...] = (
             Parameter("reason", "in", 0, "1", "string", "the patient's words"),
             Parameter("serviceType", "in", 0, "1", "code", "kind of visit"),
             Parameter("urgency", "in", 0, "1", "code", "routine, urgent, asap or stat"),
-            Parameter("earliest", "in", 0, "1", "dateTime", "not before"),
-            Parameter("latest", "in", 0, "1", "dateTime", "not after"),
+            Parameter(
+                "earliest", "in", 0, "1", "dateTime", "not before this moment, or this day where the visit is"
+            ),
+            Parameter(
+                "latest", "in", 0, "1", "dateTime", "not after this moment, or this day where the visit is"
+            ),
             Parameter("practitioner", "in", 0, "1", "Reference", "with whom"),
-            *(_DRAFT, _TASK, _CHECK),
+            *(_DRAFT, _TASK, _CHECK, _ALTERNATIVE),
         ),
     ),
     Operation(
@@ -61,8 +78,9 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(
             Parameter("decision", "in", 1, "1", "code", "approve or reject"),
             Parameter("note", "in", 0, "1", "string", "why"),
+            Parameter("draft", "in", 0, "1", "Reference", "the version of the draft that was looked at"),
             Parameter("result", "out", 1, "1", "Reference", "what came of it"),
-            _TASK,
+            *(_TASK, _CHECK),
         ),
     ),
 )

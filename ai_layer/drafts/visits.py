@@ -1,116 +1,81 @@
-"""Checks of an appointment, and the choice of its Slot. Pure.
+"""Choosing Slots for a visit: which fit what was asked for, the best first. Pure.
 
-https://hl7.org/fhir/R4/slot.html and https://hl7.org/fhir/R4/appointment.html
+https://hl7.org/fhir/R4/slot.html and https://hl7.org/fhir/R4/schedule.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from ai_layer.drafts.checks import Check, reference
-from fhir_server.r4.datatypes import parse_instant_or_partial
-from terminology.coding import codings_of
+from ai_layer.drafts.checks.reading import elements, plain, target
+from ai_layer.drafts.checks.visit import FIRM, TENTATIVE, Wanted, overlapping, services, span
 
 Json = dict[str, Any]
-WITHIN: dict[str, timedelta] = {
-    "stat": timedelta(days=1),
-    "asap": timedelta(days=2),
-    "urgent": timedelta(days=3),
-    "routine": timedelta(days=60),
-}
-"""How soon a visit of this urgency has to be. https://hl7.org/fhir/R4/valueset-request-priority.html"""
-HELD = ("proposed", "pending", "booked", "arrived", "checked-in")
+PERSONS = ("Patient/", "RelatedPerson/")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is asked for; `earliest` is never before now."""
+class Offer:
+    """A Slot and its Schedule."""
 
-    earliest: datetime
-    latest: datetime | None = None
-    service: str = ""
-    urgency: str = ""
-    practitioner: str = ""
+    slot: Json
+    schedule: Json
 
+    def concerns(self, appointment: Json) -> bool:
+        """Whether the appointment takes the Slot, or the time of a practitioner of its Schedule."""
+        taken = [target(each) for each in elements(appointment, "slot")]
+        people = {name for name in actors(self.schedule) if name.startswith("Practitioner")}
+        going = (each for each in elements(appointment, "participant") if each.get("status") != "declined")
+        return plain(self.slot) in taken or bool(people & {target(each.get("actor")) for each in going})
 
-def span(resource: Json) -> tuple[datetime, datetime]:
-    """[start, end) of a Slot or an Appointment."""
-    return parse_instant_or_partial(resource["start"]).lo, parse_instant_or_partial(resource["end"]).lo
-
-
-def candidates(
-    slots: Sequence[Json], schedules: dict[str, Json], taken: Sequence[Json], wanted: Wanted
-) -> list[Json]:
-    """Free Slots that fit, the earliest first."""
-    found = [slot for slot in slots if slot.get("status") == "free" and "start" in slot and "end" in slot]
-    found = [slot for slot in found if _fits(slot, schedules.get(slot["schedule"]["reference"], {}), wanted)]
-    return sorted((s for s in found if not overlaps(s, taken)), key=lambda s: span(s)[0])
+    def is_taken(self, appointments: Sequence[Json], statuses: frozenset[str]) -> bool:
+        """Whether one of these, in one of these statuses, stands in the way."""
+        concerned = [each for each in appointments if self.concerns(each)]
+        return bool(overlapping(self.slot, concerned, statuses))
 
 
-def _fits(slot: Json, schedule: Json, wanted: Wanted) -> bool:
-    start = span(slot)[0]
-    if start < wanted.earliest or (wanted.latest and start > wanted.latest):
+def offers(
+    found: Sequence[Offer], wanted: Wanted, now: datetime, own: Sequence[Json], others: Sequence[Json] = ()
+) -> list[Offer]:
+    """Offers that fit, the earliest first; those that another draft asks for already come last."""
+    fit = [each for each in found if _is_open(each, now) and _fits(each, wanted)]
+    fit = [each for each in fit if not overlapping(each.slot, own, FIRM | TENTATIVE)]
+    fit = [each for each in fit if not each.is_taken(others, FIRM)]
+    return sorted(fit, key=lambda each: (each.is_taken(others, TENTATIVE), span(each.slot), plain(each.slot)))
+
+
+def actors(schedule: Json) -> list[str]:
+    """`Type/id` of who and what the Schedule is for."""
+    return [name for each in elements(schedule, "actor") if (name := target(each))]
+
+
+def in_time(slot: Json, wanted: Wanted) -> bool:
+    """Moments compare as moments; days with the day in the Slot's own time zone, so that no clock change moves them."""
+    found, day = span(slot), str(slot.get("start", ""))
+    if found is None:
         return False
-    if wanted.practitioner and wanted.practitioner not in [
-        a.get("reference") for a in schedule.get("actor", ())
-    ]:
+    if wanted.earliest_day and day[: len(wanted.earliest_day)] < wanted.earliest_day:
         return False
-    return not wanted.service or wanted.service in services(slot) | services(schedule)
+    if wanted.latest_day and day[: len(wanted.latest_day)] > wanted.latest_day:
+        return False
+    is_early = wanted.earliest is not None and found[0] < wanted.earliest
+    is_late = wanted.latest is not None and found[0] > wanted.latest
+    return not is_early and not is_late
 
 
-def services(resource: Json) -> set[str]:
-    """Codes of the service types of a Slot or Schedule."""
-    return {c.code or "" for concept in resource.get("serviceType", ()) for c in codings_of(concept)}
+def _is_open(offer: Offer, now: datetime) -> bool:
+    found = span(offer.slot)
+    is_ours = not any(name.startswith(PERSONS) for name in actors(offer.schedule))
+    in_use = offer.schedule.get("active") is not False and offer.slot.get("status") == "free"
+    return is_ours and in_use and found is not None and found[0] > now
 
 
-def overlaps(slot: Json, appointments: Sequence[Json]) -> list[Json]:
-    """The patient's appointments at that time."""
-    start, end = span(slot)
-    held = [a for a in appointments if a.get("status") in HELD and "start" in a and "end" in a]
-    return [a for a in held if span(a)[0] < end and start < span(a)[1]]
-
-
-def visit_checks(
-    slot: Json | None, appointments: Sequence[Json], wanted: Wanted, now: datetime
-) -> list[Check]:
-    """slot-free, no-overlap, service and urgency."""
-    if slot is None:
-        return [Check("slot-free", "block", "No free Slot fits what was asked for.")]
-    cited = (reference(slot),)
-    clashes = overlaps(slot, appointments)
-    free = (
-        Check("slot-free", "pass", "The Slot is free.", cited)
-        if slot.get("status") == "free"
-        else Check("slot-free", "block", "The Slot is not free any more.", cited)
-    )
-    overlap = (
-        Check(
-            "no-overlap", "block", "The patient has another appointment then.", tuple(map(reference, clashes))
-        )
-        if clashes
-        else Check("no-overlap", "pass", "The patient has no other appointment then.", cited)
-    )
-    return [free, overlap, _service(slot, wanted, cited), _urgency(slot, wanted, now, cited)]
-
-
-def _service(slot: Json, wanted: Wanted, cited: tuple[str, ...]) -> Check:
-    if not wanted.service:
-        return Check("service", "unknown", "No service type was asked for.", cited)
-    return Check("service", "pass", "The Slot is for the service that was asked for.", cited)
-
-
-def _urgency(slot: Json, wanted: Wanted, now: datetime, cited: tuple[str, ...]) -> Check:
-    if wanted.urgency not in WITHIN:
-        return Check("urgency", "unknown", "No urgency was stated.", cited)
-    if span(slot)[0] - now <= WITHIN[wanted.urgency]:
-        return Check("urgency", "pass", f"The visit is soon enough for {wanted.urgency}.", cited)
-    days = WITHIN[wanted.urgency].days
-    return Check(
-        "urgency",
-        "warn",
-        f"A visit that is {wanted.urgency} should be within {days} days; no Slot is.",
-        cited,
+def _fits(offer: Offer, wanted: Wanted) -> bool:
+    return (
+        in_time(offer.slot, wanted)
+        and (not wanted.practitioner or wanted.practitioner in actors(offer.schedule))
+        and (not wanted.service or wanted.service in services(offer.slot) | services(offer.schedule))
     )

@@ -19,7 +19,13 @@ from terminology.coding import codings_of
 from terminology.safety import Monitoring
 
 FINAL = frozenset(["final", "amended", "corrected", "preliminary"])
-Limits = tuple[Decimal | None, Decimal | None]
+Limits = tuple[Decimal | None, Decimal | None, str]
+"""Low, high and their unit."""
+FILTRATION = "mL/min/{1.73_m2}"
+FILTRATION_SPELLINGS = frozenset(
+    ["mL/min", "mL/min/1.73m2", "mL/min/1.73 m2", "mL/min/1.73.m2", "mL/min/1.73_m2"]
+)
+"""The tests are for 1.73 m2 by their codes, so these are spellings of one unit."""
 
 
 def monitoring(view: RecordView) -> Finding:
@@ -68,14 +74,14 @@ def _last(rule: Monitoring, view: RecordView) -> tuple[datetime, Json] | None:
     return max(past, key=lambda pair: pair[0]) if past else None
 
 
-def _critical(result: Json) -> tuple[Decimal | None, Decimal | None, str]:
+def _critical(result: Json) -> Limits:
     entry = lay.describe_any(codings_of(part(result, "code")))
     if entry is None or entry.lab is None:
         return None, None, ""
     return entry.lab.critical_low, entry.lab.critical_high, entry.lab.unit
 
 
-def _outside(result: Json, limits: tuple[Decimal | None, Decimal | None, str]) -> str | None:
+def _outside(result: Json, limits: Limits) -> str | None:
     """`above 5.5 mmol/L`, `below ...`, nothing within the limits, None where it cannot be compared."""
     low, high, unit = limits
     if low is None and high is None:
@@ -99,6 +105,8 @@ def _value(result: Json, unit: str) -> Decimal | None:
     quantity = part(result, "valueQuantity")
     value, given = number(quantity.get("value")), str(quantity.get("code") or quantity.get("unit") or "")
     if value is None or not unit or unit.startswith("{"):
+        return value
+    if unit == FILTRATION and given in FILTRATION_SPELLINGS:
         return value
     analyte = next(filter(None, map(analyte_of, codings_of(part(result, "code")))), None)
     return ucum.convert(value, given, unit, analyte) if given else None

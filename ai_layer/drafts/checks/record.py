@@ -20,7 +20,10 @@ ORDERS = frozenset(["order", "original-order", "reflex-order", "filler-order", "
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """`order` is what is to be renewed; `medications` are the Medication resources that orders refer to, by `Medication/id`."""
+    """`order` is what is to be renewed; `medications` are the Medication resources that orders refer to, by `Medication/id`.
+
+    `withheld`: types of which a Consent leaves something out; a check that reads them cannot pass.
+    """
 
     now: datetime
     order: Json
@@ -33,6 +36,7 @@ class RecordView:
     observations: tuple[Json, ...] = ()
     encounters: tuple[Json, ...] = ()
     medications: Mapping[str, Json] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
 
     def taken_with(self) -> list[Json]:
         """What else the patient takes: other active orders and statements, but for those that the order continues."""

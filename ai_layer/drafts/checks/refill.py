@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ai_layer.drafts.checks.allergy import allergy
-from ai_layer.drafts.checks.finding import Check, Finding
+from ai_layer.drafts.checks.finding import Check, Finding, gravest, unknown
 from ai_layer.drafts.checks.last_visit import last_visit
 from ai_layer.drafts.checks.monitoring import monitoring
 from ai_layer.drafts.checks.order import active_order, own_order, repeats, validity
@@ -17,6 +17,7 @@ from ai_layer.drafts.checks.supply import too_early
 from ai_layer.drafts.checks.together import duplicate, interaction
 
 ORDER = "MedicationRequest"
+WITHHELD = "Part of what this check reads is withheld by a Consent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,11 @@ REFILL_CHECKS: dict[str, RefillCheck] = {
 
 def refill_checks(view: RecordView) -> list[Check]:
     """All of them, always in the same order."""
-    return [_checked(name, check.look(view)) for name, check in REFILL_CHECKS.items()]
+    return [_checked(name, check, view) for name, check in REFILL_CHECKS.items()]
 
 
-def _checked(name: str, found: Finding) -> Check:
+def _checked(name: str, check: RefillCheck, view: RecordView) -> Check:
+    found = check.look(view)
+    if view.withheld & set(check.reads):
+        found = gravest([found, unknown(WITHHELD, view.order)])
     return Check(name, found.result, found.text, found.citations)

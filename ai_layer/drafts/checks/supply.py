@@ -1,6 +1,6 @@
 """Check `too-early`: how long the supplies that were handed out still last.
 
-Supplies add up: who fetches the next one early has what is left of the last. The limit for early is that of usual pharmacy benefit
+Supplies add up: who fetches one early has what is left of the one before. The limit for early is that of usual pharmacy benefit
 plans, three quarters of a supply used; overdue is our own.
 https://hl7.org/fhir/R4/medicationdispense.html
 """
@@ -16,6 +16,8 @@ from ai_layer.drafts.checks.record import RecordView
 
 EARLY = 0.25
 """Of a supply: with more than this share left, a refill is early."""
+STACKED = 2
+"""Supplies that are added up. Further back, the days of each early fetch would pile up over the years."""
 OVERDUE = 0.5
 """Of a supply: without any for longer than this share of it, a refill is overdue."""
 
@@ -30,7 +32,7 @@ def too_early(view: RecordView) -> Finding:
     if days is None:
         return unknown("The record does not say how long the last supply lasts.", last)
     ends = datetime.min.replace(tzinfo=view.now.tzinfo)
-    for start, _, lasted in lasts:
+    for start, _, lasted in lasts[-STACKED:]:
         ends = max(ends, start) + (lasted or timedelta())
     ago, whole = (view.now - moment).days, days.days
     said = f"The last supply was handed out {ago} days ago, for {whole} days"

@@ -16,7 +16,6 @@ ONE_OF_A_KIND = frozenset(
     [
         "ace-inhibitor",
         "angiotensin-receptor-blocker",
-        "anticonvulsant-barbiturate",
         "anticoagulant",
         "benzodiazepine",
         "beta-blocker",

@@ -1,0 +1,157 @@
+"""What an approval does: a refill becomes a new order, an appointment is booked and its Slots are busy. For sign-off alone.
+
+What the draft rests on is locked and checked again; where it has changed, nothing does. SURFACE of the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ai_layer.drafts import chart
+from ai_layer.drafts.checks import Check, RecordView, VisitView, blocking, refill_checks, visit_checks
+from ai_layer.drafts.checks.reading import elements, part, plain, target
+from ai_layer.drafts.diary import own_appointments, slots_of, taken
+from ai_layer.drafts.difference import diff
+from ai_layer.drafts.lane import LABEL, key, with_labels
+from ai_layer.drafts.refill import view_of
+from ai_layer.drafts.seal import SIGNED
+from ai_layer.drafts.wanted import wanted_again
+from ai_layer.recorded import as_system
+from fhir_server.interactions.context import Context
+from fhir_server.interactions.create import create
+from fhir_server.interactions.read import vread
+from fhir_server.interactions.update import update
+from fhir_server.r4 import json
+from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.store.write import instant
+
+Json = dict[str, Any]
+NOW = {
+    "own-order": "the order is not this patient's",
+    "active-order": "the order is not active any more, or has been renewed",
+    "slot-free": "the Slot is not free any more",
+    "no-overlap": "the patient has another appointment then",
+}
+"""What stands in the way, without a word of the record; other checks are told by their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """`result`: what came of it; `written`: the versions that were written; `checks`: as they were at that moment."""
+
+    result: str
+    written: tuple[str, ...]
+    checks: Sequence[Check]
+
+
+def approve_refill(context: Context, task: Json, draft: Json) -> Approval:
+    """A new active order, based on the proposal; the proposal is completed."""
+    assert context.connection is not None
+    system = as_system(context)
+    prior = target(draft.get("priorPrescription"))
+    if not prior.startswith("MedicationRequest/"):
+        raise FhirError(Problem.CONFLICT, "The draft no longer says which order it renews.")
+    order = chart.still_there(context.connection, system.access, prior, "order")
+    _refuse_changed(context, task, order)
+    checks = refill_checks(_view(context, order, draft))
+    _refuse_blocked(checks)
+    made = create(system, "MedicationRequest", _order(context, draft))
+    moved = _signed(context, draft | {"status": "completed"})
+    return Approval(f"MedicationRequest/{made.id}", (made.location, moved), checks)
+
+
+def _view(context: Context, order: Json, draft: Json) -> RecordView:
+    return view_of(context, order, target(draft.get("subject")).partition("/")[2])
+
+
+def _refuse_changed(context: Context, task: Json, order: Json) -> None:
+    """The order may have a new version, but not say anything else than when the draft was made."""
+    named = [str(each.get("reference", "")) for each in elements(task, "basedOn")]
+    seen = next((name for name in named if name.startswith(f"{plain(order)}/_history/")), "")
+    if not seen:
+        raise FhirError(Problem.CONFLICT, "The Task does not say which version of the order it is about.")
+    version = seen.rpartition("/")[2]
+    if version != order["meta"]["versionId"]:
+        before = json.decode_object(
+            vread(as_system(context), "MedicationRequest", order["id"], version).body or b"{}"
+        )
+        if diff(before, order):
+            raise FhirError(Problem.CONFLICT, "The order has changed since the draft was made.")
+
+
+def _refuse_blocked(checks: Sequence[Check]) -> None:
+    if blocked := blocking(checks):
+        reasons = [NOW.get(check.name, f"the check {check.name} blocks it") for check in blocked]
+        raise FhirError(Problem.CONFLICT, f"Nothing was changed: {'; '.join(reasons)}.")
+
+
+def _order(context: Context, draft: Json) -> Json:
+    """The draft's own words as an order of the clinician's."""
+    kept = {name: value for name, value in draft.items() if name not in ("id", "meta", "text")}
+    labels = [each for each in elements(part(draft, "meta"), "security") if key(each) != key(LABEL)]
+    return with_labels(kept, labels) | {
+        "status": "active",
+        "intent": "order",
+        "basedOn": [{"reference": plain(draft)}],
+        "requester": {"reference": context.access.actor.fhir_user},
+        "authoredOn": instant(context.now()),
+    }
+
+
+def _signed(context: Context, draft: Json) -> str:
+    """The draft's next version, with the clinician's label. Its row is locked, and `if_match` holds what was read."""
+    version = int(draft["meta"]["versionId"])
+    signed = with_labels(draft, [SIGNED])
+    return update(as_system(context), draft["resourceType"], draft["id"], signed, version).location
+
+
+def approve_appointment(context: Context, task: Json, draft: Json) -> Approval:
+    """Booked, its Slots busy. The patient's row and the Schedules' are locked, so nobody books the same hour beside it."""
+    assert context.connection is not None
+    system = as_system(context)
+    patient = target(task.get("for"))
+    chart.still_there(context.connection, system.access, patient, "patient")
+    patient_id = patient.partition("/")[2]
+    checks = visit_checks(*_visits(context, task, draft, patient_id))
+    _refuse_blocked(checks)
+    written = []
+    for offer in slots_of(system, draft):
+        version = int(offer.slot["meta"]["versionId"])
+        busy = offer.slot | {"status": "busy"}
+        written.append(update(system, "Slot", offer.slot["id"], busy, version).location)
+    booked = draft | {"status": "booked", "participant": _participants(task, draft)}
+    return Approval(plain(draft), (_signed(context, booked), *written), checks)
+
+
+def _visits(context: Context, task: Json, draft: Json, patient_id: str) -> list[VisitView]:
+    """What the checks see of each Slot of the draft; a draft without its Slots is as one whose Slot is gone."""
+    system, own = as_system(context), plain(draft)
+    offers = slots_of(system, draft)
+    if len(offers) != len(list(elements(draft, "slot"))) or not offers:
+        return [VisitView(context.now(), wanted_again(task))]
+    mine = [each for each in own_appointments(system, patient_id) if plain(each) != own]
+    others = [each for each in taken(system, offers) if plain(each) != own]
+    return [
+        VisitView(
+            context.now(),
+            wanted_again(task),
+            offer.slot,
+            offer.schedule,
+            tuple(mine),
+            tuple(each for each in others if offer.concerns(each)),
+        )
+        for offer in offers
+    ]
+
+
+def _participants(task: Json, draft: Json) -> list[Json]:
+    """The clinician accepts for the practice; the patient has accepted where it was the patient who asked."""
+    asked = target(task.get("requester"))
+    found = []
+    for each in elements(draft, "participant"):
+        name = target(each.get("actor"))
+        accepts = not name.startswith("Patient/") or name == asked
+        found.append(each | {"status": "accepted"} if accepts else each)
+    return found

@@ -1,0 +1,106 @@
+"""The diary: free Slots that may fit, and the Appointments that stand in the way, found by search.
+
+Of each kind of search the earliest MOST Slots are looked at. https://hl7.org/fhir/R4/slot.html#search
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from ai_layer.drafts import chart
+from ai_layer.drafts.checks import Wanted
+from ai_layer.drafts.checks.reading import elements, plain, target, when
+from ai_layer.drafts.checks.visit import FIRM, TENTATIVE, span
+from ai_layer.drafts.visits import Offer, actors
+from fhir_server.interactions.context import Context
+from fhir_server.store.write import instant
+
+Json = dict[str, Any]
+Pair = tuple[str, str]
+MOST = 200
+HELD = ("status", ",".join(sorted(FIRM | TENTATIVE)))
+ZONES = timedelta(hours=14)
+"""As far as a day somewhere can reach beyond the same day in UTC."""
+SERVICE = ("service-type", "specialty", "schedule.service-type", "schedule.specialty")
+"""Where a Slot's service can stand: at the Slot or at its Schedule."""
+
+
+def free_slots(context: Context, wanted: Wanted) -> list[Offer]:
+    """Free Slots of that time, practitioner and service, each once, with their Schedules."""
+    pairs = [("status", "free"), ("_sort", "start"), ("_include", "Slot:schedule"), *_times(context, wanted)]
+    if wanted.practitioner:
+        pairs.append(("schedule.actor", wanted.practitioner))
+    narrowed: list[list[Pair]] = [[(name, wanted.service)] for name in SERVICE] if wanted.service else [[]]
+    found: dict[str, Json] = {}
+    for one in narrowed:
+        every = chart.found(context, "Slot", *pairs, *one, ("_count", str(_most(context))))
+        found |= {plain(resource): resource for resource in every}
+    slots = (each for each in found.values() if each["resourceType"] == "Slot")
+    return [Offer(slot, found.get(target(slot.get("schedule")), {})) for slot in slots]
+
+
+def own_appointments(context: Context, patient_id: str) -> list[Json]:
+    """The patient's appointments from now on."""
+    since = ("date", f"ge{instant(context.now() - ZONES)}")
+    return _appointments(context, ("actor", f"Patient/{patient_id}"), since)
+
+
+def taken(context: Context, offers: Sequence[Offer]) -> list[Json]:
+    """Appointments of these Slots, and of the practitioners at these times."""
+    times = [found for offer in offers if (found := span(offer.slot))]
+    if not times:
+        return []
+    people = {name for offer in offers for name in actors(offer.schedule) if name.startswith("Practitioner")}
+    begin, end = min(start for start, _ in times), max(end for _, end in times)
+    within = (("date", f"ge{instant(begin - timedelta(days=1))}"), ("date", f"le{instant(end)}"))
+    of_slots = _appointments(context, ("slot", _listed(plain(offer.slot) for offer in offers)))
+    of_people = _appointments(context, ("actor", _listed(people)), *within) if people else []
+    return list({plain(each): each for each in (*of_slots, *of_people)}.values())
+
+
+def slots_of(context: Context, appointment: Json) -> list[Offer]:
+    """The Slots of an appointment with their Schedules; all rows locked, Schedules first, each kind in one order."""
+    assert context.connection is not None
+    ids = sorted(target(each).partition("/")[2] for each in elements(appointment, "slot"))
+    slots = chart.named(context.connection, context.access, "Slot", ids)
+    for name in sorted({target(each.get("schedule")) for each in slots} - {""}):
+        kind, _, logical_id = name.partition("/")
+        chart.lock(context.connection, kind, logical_id)
+    for logical_id in ids:
+        chart.lock(context.connection, "Slot", logical_id)
+    fresh = chart.named(context.connection, context.access, "Slot", ids)
+    schedules = [target(each.get("schedule")).partition("/")[2] for each in fresh]
+    found = {
+        plain(each): each for each in chart.named(context.connection, context.access, "Schedule", schedules)
+    }
+    return [Offer(each, found.get(target(each.get("schedule")), {})) for each in fresh]
+
+
+def _appointments(context: Context, *pairs: Pair) -> list[Json]:
+    return chart.found(context, "Appointment", *pairs, HELD, ("_count", str(_most(context, 1000))))
+
+
+def _most(context: Context, wanted: int = MOST) -> int:
+    return min(wanted, context.service.settings.max_page_size)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ",".join(sorted(names))
+
+
+def _times(context: Context, wanted: Wanted) -> Iterable[Pair]:
+    """From now on, and as far as the days can reach in any time zone."""
+    day = when(wanted.earliest_day)
+    starts: list[datetime] = [context.now()]
+    if wanted.earliest:
+        starts.append(wanted.earliest)
+    if day:
+        starts.append(day.lo - ZONES)
+    yield "start", f"ge{instant(max(starts))}"
+    last = when(wanted.latest_day)
+    if wanted.latest:
+        yield "start", f"le{instant(wanted.latest)}"
+    if last:
+        yield "start", f"le{instant(last.hi + ZONES)}"
