@@ -1,0 +1,169 @@
+"""$draft-appointment on a real database: which Slot, what is written, and what is refused.
+
+https://hl7.org/fhir/R4/appointment.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.drafts.clinic import LEE, OKAFOR, Clinic, clinic_on, day, diary, record, slot
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def clinic(dsn: str) -> Iterator[Clinic]:
+    with clinic_on(dsn) as found:
+        found.put(
+            *record(),
+            *diary(),
+            slot("lee-2", 2),
+            slot("lee-1", 1),
+            slot("okafor-3", 3, "okafor"),
+            slot("lee-4", 4),
+        )
+        yield found
+
+
+def drafted(clinic: Clinic, **values: Any) -> tuple[Json, Any]:
+    """The Appointment, and the whole answer."""
+    answer = clinic.call(clinic.patient(), "draft-appointment", "Patient/p", **values)
+    return clinic.get(answer.reference("draft")), answer
+
+
+def test_a_draft_proposes_the_earliest_free_slot_and_two_others(clinic: Clinic) -> None:
+    draft, answer = drafted(clinic, reason="My knee hurts", serviceType="124", urgency="routine")
+    assert draft["status"] == "proposed"
+    assert draft["slot"] == [{"reference": "Slot/lee-1"}]
+    assert (draft["start"], draft["end"]) == (slot("lee-1", 1)["start"], slot("lee-1", 1)["end"])
+    assert [each["actor"]["reference"] for each in draft["participant"]] == ["Patient/p", LEE]
+    assert {each["status"] for each in draft["participant"]} == {"needs-action"}
+    assert draft["comment"] == "My knee hurts"
+    assert draft["serviceType"][0]["coding"][0]["code"] == "124"
+    assert draft["meta"]["security"][0]["code"] == "AIAST"
+    assert answer.checks == {"slot-free": "pass", "no-overlap": "pass", "service": "pass", "urgency": "pass"}
+    others = [each["part"][0]["valueReference"]["reference"] for each in answer.all("alternative")]
+    assert others == ["Slot/lee-2", "Slot/lee-4"]
+
+
+def test_a_draft_has_its_task_and_its_provenance_and_books_nothing(clinic: Clinic) -> None:
+    draft, answer = drafted(clinic, urgency="urgent", serviceType="124")
+    task = clinic.get(answer.reference("task"))
+    assert (task["status"], task["intent"], task["priority"]) == ("requested", "proposal", "urgent")
+    assert task["focus"]["reference"] == f"Appointment/{draft['id']}"
+    assert task["for"] == {"reference": "Patient/p"}
+    asked = {each["type"]["coding"][0]["code"]: each["valueString"] for each in task["input"][4:]}
+    assert asked == {"serviceType": "124", "urgency": "urgent"}
+    (proof,) = clinic.found("Provenance", target=f"Appointment/{draft['id']}")
+    assert {"reference": "Slot/lee-1/_history/1"} in [each["what"] for each in proof["entity"]]
+    assert clinic.get("Slot/lee-1")["status"] == "free"
+
+
+def test_the_practitioner_who_is_asked_for(clinic: Clinic) -> None:
+    draft, _ = drafted(clinic, practitioner={"reference": OKAFOR})
+    assert draft["slot"] == [{"reference": "Slot/okafor-3"}]
+
+
+def test_the_service_that_is_asked_for(clinic: Clinic) -> None:
+    draft, _ = drafted(clinic, serviceType="169")
+    assert draft["slot"] == [{"reference": "Slot/okafor-3"}]
+
+
+def test_the_times_that_are_asked_for(clinic: Clinic) -> None:
+    draft, _ = drafted(clinic, earliest=day(1.5), latest=day(3.5))
+    assert draft["slot"] == [{"reference": "Slot/lee-2"}]
+    draft, _ = drafted(clinic, earliest=day(3)[:10], latest=day(3)[:10])
+    assert draft["slot"] == [{"reference": "Slot/okafor-3"}]
+
+
+def test_nothing_of_the_past_is_proposed(clinic: Clinic) -> None:
+    clinic.put(slot("gone", -1), slot("now", 0))
+    draft, _ = drafted(clinic, earliest=day(-5))
+    assert draft["slot"] == [{"reference": "Slot/lee-1"}]
+
+
+def test_a_slot_beside_another_visit_of_the_patient_is_left_out(clinic: Clinic) -> None:
+    elsewhere = {
+        "resourceType": "Appointment",
+        "id": "elsewhere",
+        "status": "booked",
+        "start": day(1.01),
+        "end": day(1.05),
+        "participant": [{"actor": {"reference": "Patient/p"}, "status": "accepted"}],
+    }
+    clinic.put(elsewhere)
+    draft, _ = drafted(clinic)
+    assert draft["slot"] == [{"reference": "Slot/lee-2"}]
+
+
+def test_a_slot_for_which_another_draft_asks_comes_last(clinic: Clinic) -> None:
+    clinic.put(*record("q"))
+    clinic.call(clinic.patient("q"), "draft-appointment", "Patient/q")
+    draft, _ = drafted(clinic, serviceType="124")
+    assert draft["slot"] == [{"reference": "Slot/lee-2"}]
+    _, answer = drafted(clinic, latest=day(1.5), serviceType="124")
+    assert answer.checks["slot-free"] == "warn"
+
+
+def test_without_a_free_slot_the_care_team_is_asked(clinic: Clinic) -> None:
+    answer = clinic.call(clinic.patient(), "draft-appointment", "Patient/p", serviceType="999", reason="Eyes")
+    assert answer.reference("draft") == ""
+    assert answer.checks["slot-free"] == "block"
+    task = clinic.get(answer.reference("task"))
+    assert "focus" not in task
+    assert task["description"] == "A visit was asked for; no draft was made, blocked by: slot-free."
+    again = clinic.call(clinic.patient(), "draft-appointment", "Patient/p", serviceType="999", reason="Eyes")
+    assert again.reference("task") == answer.reference("task")
+    other = clinic.call(clinic.patient(), "draft-appointment", "Patient/p", serviceType="998")
+    assert other.reference("task") != answer.reference("task")
+
+
+def test_a_pressing_visit_without_a_near_slot_goes_to_a_person(clinic: Clinic) -> None:
+    answer = clinic.call(
+        clinic.patient(), "draft-appointment", "Patient/p", serviceType="169", urgency="asap"
+    )
+    assert answer.reference("draft") == ""
+    assert answer.checks["urgency"] == "block"
+    assert clinic.get(answer.reference("task"))["priority"] == "asap"
+
+
+REFUSED: list[tuple[dict[str, Any], int]] = [
+    ({"latest": day(-2)}, 400),
+    ({"earliest": day(5), "latest": day(2)}, 400),
+    ({"earliest": "tomorrow"}, 400),
+    ({"earliest": "2026-02-30"}, 400),
+    ({"urgency": "soon"}, 400),
+    ({"practitioner": {"reference": "Patient/q"}}, 400),
+    ({"practitioner": {"reference": "Practitioner/nobody"}}, 422),
+    ({"practitioner": "lee"}, 400),
+    ({"reason": "x" * 1001}, 413),
+    ({"serviceType": "x" * 201}, 413),
+]
+
+
+@pytest.mark.parametrize(("values", "status"), REFUSED)
+def test_a_parameter_of_the_wrong_form_is_refused_and_nothing_is_written(
+    clinic: Clinic, values: dict[str, Any], status: int
+) -> None:
+    before = clinic.counts()
+    assert (
+        clinic.refused(clinic.patient(), "draft-appointment", "Patient/p", **values).problem.status == status
+    )
+    assert clinic.counts() == before
+
+
+def test_nobody_drafts_a_visit_for_somebody_else(clinic: Clinic) -> None:
+    clinic.put(*record("q"))
+    assert clinic.refused(clinic.patient(), "draft-appointment", "Patient/q").problem.status in (403, 404)
+    assert not clinic.found("Task")
+
+
+def test_a_schedule_of_a_person_never_brings_that_person_along(clinic: Clinic) -> None:
+    bed = {"resourceType": "Schedule", "id": "bed", "actor": [{"reference": "Patient/q"}]}
+    clinic.put({"resourceType": "Patient", "id": "q"}, bed, slot("bed-1", 0.5, "bed"))
+    draft, _ = drafted(clinic)
+    assert draft["slot"] == [{"reference": "Slot/lee-1"}]
