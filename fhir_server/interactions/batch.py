@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from fhir_server.interactions import create, delete, patch, read, search, update
+from psycopg import errors
+
+from fhir_server.interactions import capabilities, create, delete, patch, read, search, update
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.entries import Entry
 from fhir_server.interactions.headers import is_unmodified
@@ -16,6 +20,7 @@ from fhir_server.interactions.history import history
 from fhir_server.r4.outcome import FhirError, Problem
 
 Pair = tuple[str, str]
+Answer = TypeVar("Answer")
 
 
 def batch(context: Context, entries: Sequence[Entry]) -> list[Result]:
@@ -25,20 +30,40 @@ def batch(context: Context, entries: Sequence[Entry]) -> list[Result]:
 
 def _safe(context: Context, entry: Entry) -> Result:
     try:
-        return answer(context, entry)
+        return named(entry, partial(answer, context, entry))
     except FhirError as error:
-        return Result(error.problem.status, outcome=error.within(entry.place).as_outcome())
+        return Result(error.problem.status, outcome=error.as_outcome())
+    except errors.DataError:
+        outside = FhirError(
+            Problem.BAD_REQUEST, "A value lies outside what the database can hold.", entry.place
+        )
+        return Result(outside.problem.status, outcome=outside.as_outcome())
+
+
+def named(entry: Entry, act: Callable[[], Answer]) -> Answer:
+    """Whatever fails in the entry names it, and the element of its resource."""
+    try:
+        return act()
+    except FhirError as error:
+        if any(issue.expression.startswith(entry.place) for issue in error.issues):
+            raise
+        is_inside = error.problem in (Problem.INVALID, Problem.NOT_PROCESSABLE) or any(
+            issue.expression for issue in error.issues
+        )
+        raise error.within(f"{entry.place}.resource" if is_inside else entry.place) from None
 
 
 def answer(context: Context, entry: Entry) -> Result:
     """Carry out one entry. Raises FhirError."""
-    if entry.type.startswith("$") or entry.tail.startswith("$") or entry.id.startswith("$"):
-        raise FhirError(Problem.NOT_SUPPORTED, "Operations are called at their own address, not in a Bundle.")
+    if entry.refusal:
+        raise entry.refusal
     return _ANSWERS[entry.method](context, entry)
 
 
 def _get(context: Context, entry: Entry) -> Result:
-    if entry.id in ("_history", "") and entry.type == "_history":
+    if entry.type == "metadata":
+        return capabilities.capabilities(context)
+    if entry.type == "_history":
         return history(context, "", "", _pairs(entry))
     if entry.id == "_history":
         return history(context, entry.type, "", _pairs(entry))

@@ -7,7 +7,7 @@ https://hl7.org/fhir/R4/http.html#ccreate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -32,7 +32,7 @@ def matches(context: Context, resource_type: str, criteria: str, at_most: int | 
     """The ids of all matches; MULTIPLE_MATCHES where there are more than `at_most`. Needs the running transaction."""
     assert context.connection is not None
     pairs = criteria_pairs(criteria)
-    lock(context.connection, resource_type, pairs)
+    lock(context.connection, [(resource_type, pairs)])
     found = _search(
         context.connection, context, resource_type, pairs, 1000 if at_most is None else at_most + 1
     )
@@ -53,17 +53,20 @@ def criteria_pairs(criteria: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def lock(connection: Connection[Any], resource_type: str, pairs: Sequence[tuple[str, str]]) -> None:
-    """Wait for, and keep out, everybody with a condition on one of these values.
+def lock(connection: Connection[Any], conditions: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> None:
+    """Wait for, and keep out, everybody with a condition on one of these values (resource type, pairs).
 
-    The key leaves the system out: `identifier=a|1` and `identifier=1` may mean the same resource.
+    The key leaves the system out: `identifier=a|1` and `identifier=1` may mean the same resource. All keys are taken in their order, so
+    that two who need the same ones wait for each other only once.
     """
     keys = {
         f"{resource_type}?{name.partition(':')[0]}={part.rpartition('|')[2]}"
-        for name, v in pairs
-        for part in v.split(",")
+        for resource_type, pairs in conditions
+        for name, value in pairs
+        for part in value.split(",")
     }
-    connection.execute(_LOCK, (sorted(keys),))
+    if keys:
+        connection.execute(_LOCK, (sorted(keys),))
 
 
 def _search(

@@ -89,6 +89,7 @@ class Context:
         if self.connection is not None:
             yield self.connection
             return
+        self.seen.clear()  # of an attempt that came to nothing
         with self.service.database.transaction() as connection:
             yield connection
         self.service.writer.identities.remember(self.seen)

@@ -46,7 +46,9 @@ _DECODER = msgspec.json.Decoder(_Bundle)
 
 @dataclass(slots=True)
 class Entry:
-    """One entry: `type`, `id`, `query` are the parts of request.url; `raw` its resource, still to be parsed."""
+    """One entry: `type`, `id`, `query` are the parts of request.url; `raw` its resource, still to be parsed.
+
+    `refusal`: why it asks for nothing that can be done; in a batch the others are carried out all the same."""
 
     number: int
     method: str
@@ -60,11 +62,33 @@ class Entry:
     if_match: int | None = None
     if_none_match: str = ""
     if_modified_since: str = ""
+    refusal: FhirError | None = None
 
     @property
     def place(self) -> str:
         """FHIRPath of the entry."""
         return f"Bundle.entry[{self.number}]"
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether its address is that of an operation."""
+        return any(part.startswith("$") for part in (self.type, self.id, self.tail))
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes anything."""
+        return self.method in ("DELETE", "PUT", "PATCH") or (self.method == "POST" and not self.id)
+
+    @property
+    def criteria(self) -> str:
+        """The condition of a conditional write, or nothing."""
+        return (
+            self.if_none_exist
+            if self.method == "POST"
+            else ""
+            if self.id or not self.is_write
+            else self.query
+        )
 
     def resource(self) -> dict[str, Any]:
         """A fresh copy of the resource. Raises NOT_JSON or BAD_REQUEST."""
@@ -74,7 +98,7 @@ class Entry:
 
 
 def bundle_entries(body: bytes) -> tuple[str, list[Entry]]:
-    """The Bundle's type and its entries. Raises NOT_JSON, or BAD_REQUEST naming the entry."""
+    """The Bundle's type and its entries. Raises NOT_JSON or BAD_REQUEST."""
     try:
         found = _DECODER.decode(body)
     except msgspec.ValidationError as error:
@@ -85,12 +109,21 @@ def bundle_entries(body: bytes) -> tuple[str, list[Entry]]:
         raise FhirError(Problem.NOT_JSON, f"The body is not JSON: {error}") from None
     if found.resource_type != "Bundle":
         raise FhirError(Problem.BAD_REQUEST, "Expected a Bundle.", "resourceType")
-    return found.type, [_entry(number, entry) for number, entry in enumerate(found.entry)]
+    return found.type, [_read(number, entry) for number, entry in enumerate(found.entry)]
 
 
 def entries_of(bundle: Mapping[str, Any]) -> list[Entry]:
     """The entries of a Bundle that was put together here (by a mapping, or a draft)."""
     return bundle_entries(json.encode(bundle))[1]
+
+
+def _read(number: int, entry: _Entry) -> Entry:
+    try:
+        found = _entry(number, entry)
+        found.refusal = _refusal(found)
+    except FhirError as error:
+        found = Entry(number, "", "", "", "", "", None, refusal=error)
+    return found
 
 
 def _entry(number: int, entry: _Entry) -> Entry:
@@ -119,8 +152,25 @@ def _path(path: str, place: str) -> tuple[str, str, str]:
     """`Patient/1/_history/2` -> type, id, and what follows."""
     kind, _, rest = path.strip("/").partition("/")
     logical_id, _, tail = rest.partition("/")
-    if kind not in TYPE_CODE and not kind.startswith(("_", "$")) and kind != "metadata" and kind:
+    if kind not in TYPE_CODE and not kind.startswith("$") and kind not in ("", "_history", "metadata"):
         raise FhirError(
             Problem.UNKNOWN_TYPE, "The url does not start with a resource type of R4.", f"{place}.request.url"
         )
     return kind, logical_id, tail
+
+
+def _refusal(entry: Entry) -> FhirError | None:
+    """Nothing, where the method and the address fit together."""
+    if entry.is_operation:
+        return FhirError(
+            Problem.NOT_SUPPORTED,
+            "Operations are called at their own address, not in a Bundle.",
+            f"{entry.place}.request.url",
+        )
+    if entry.method in ("GET", "HEAD"):
+        return None
+    fits = entry.type in TYPE_CODE and not entry.tail
+    if entry.method == "POST":
+        fits = fits and entry.id in ("", "_search")
+    text = f"{entry.method} goes to a type, or to a resource of a type."
+    return None if fits else FhirError(Problem.BAD_REQUEST, text, f"{entry.place}.request.url")

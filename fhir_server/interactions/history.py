@@ -5,12 +5,13 @@ https://hl7.org/fhir/R4/http.html#history
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from fhir_server.interactions.context import Context, Result
+from fhir_server.interactions.shape import SHORTER, shaped
 from fhir_server.r4 import json
 from fhir_server.r4.datatypes import Interval, parse_instant_or_partial
 from fhir_server.r4.definitions import TYPE_CODE
@@ -22,12 +23,14 @@ from fhir_server.store.read import Version
 from fhir_server.store.write import instant
 
 Pair = tuple[str, str]
+PARAMETERS = ("_count", "_since", "_at", "_sort", "_cursor", "_summary", "_elements", "_format", "_pretty")
 SORTS = {"-_lastUpdated": True, "_lastUpdated": False, "": True, "none": True}
 
 
 def history(context: Context, resource_type: str, logical_id: str, pairs: Sequence[Pair]) -> Result:
-    """A history Bundle; `resource_type` and `logical_id` may be empty. Knows _count, _since, _at and _sort."""
+    """A history Bundle; `resource_type` and `logical_id` may be empty. Knows PARAMETERS, and refuses others unless it is to be lenient."""
     context.access.require("read", resource_type)
+    _refuse_unknown(context, pairs)
     asked = dict(pairs)
     newest_first = _newest_first(asked.get("_sort", ""))
     count = _count(context, asked.get("_count"))
@@ -39,6 +42,12 @@ def history(context: Context, resource_type: str, logical_id: str, pairs: Sequen
             raise FhirError(Problem.NOT_FOUND, f"There is no {resource_type}/{logical_id}.")
     path = "/".join(part for part in (resource_type, logical_id, "_history") if part)
     return Result(200, _bundle(context, found, count, pairs, path))
+
+
+def _refuse_unknown(context: Context, pairs: Sequence[Pair]) -> None:
+    unknown = [name for name, _ in pairs if name not in PARAMETERS]
+    if unknown and not context.lenient:
+        raise FhirError(Problem.UNKNOWN_PARAMETER, f"A history knows {', '.join(PARAMETERS[:7])}.")
 
 
 def _place(resource_type: str, logical_id: str) -> Fragment:
@@ -111,11 +120,20 @@ def _bundle(context: Context, found: list[Version], count: int, pairs: Sequence[
         more = [*said, ("_cursor", cursor.write(position, context.service.cursor_key))]
         head["link"].append({"relation": "next", "url": _url(context, path, more)})
     text = json.encode(head)
-    entries = [_entry(context, version) for version in shown]
+    shorten = _shorten(dict(pairs))
+    entries = [_entry(context, version, shorten) for version in shown]
     return text[:-1] + b',"entry":[' + b",".join(entries) + b"]}" if entries else text
 
 
-def _entry(context: Context, found: Version) -> bytes:
+def _shorten(asked: dict[str, str]) -> Callable[[bytes], bytes]:
+    """`_summary` and `_elements`, for each version."""
+    summary, wanted = asked.get("_summary", ""), [e for e in asked.get("_elements", "").split(",") if e]
+    if summary not in SHORTER:
+        raise FhirError(Problem.BAD_PARAMETER, "_summary: expected true, false, text or data.")
+    return lambda body: shaped(body, summary, wanted)
+
+
+def _entry(context: Context, found: Version, shorten: Callable[[bytes], bytes]) -> bytes:
     url = f"{context.base}/{found.type}/{found.id}"
     made = {
         "fullUrl": url,
@@ -127,7 +145,7 @@ def _entry(context: Context, found: Version) -> bytes:
         },
     }
     text = json.encode(made)
-    return text[:-1] + b',"resource":' + found.body + b"}" if found.body is not None else text
+    return text[:-1] + b',"resource":' + shorten(found.body) + b"}" if found.body is not None else text
 
 
 def _request(found: Version) -> dict[str, str]:

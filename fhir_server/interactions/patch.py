@@ -54,8 +54,10 @@ def patched(context: Context, resource_type: str, logical_id: str, change: Patch
     assert context.connection is not None
     context.connection.execute(_LOCK, (TYPE_CODE[resource_type], logical_id))
     found = store.current(context.connection, context.access, resource_type, logical_id)
-    if found is None or found.body is None:
+    if found is None:
         raise FhirError(Problem.NOT_FOUND, f"There is no {resource_type}/{logical_id}.")
+    if found.body is None:
+        raise FhirError(Problem.GONE, f"{resource_type}/{logical_id} was deleted.")
     resource = json.decode_object(found.body)
     changed = _apply(resource, change)
     if changed.get("resourceType") != resource_type or changed.get("id") != logical_id:
@@ -68,9 +70,10 @@ def patched(context: Context, resource_type: str, logical_id: str, change: Patch
 def _apply(resource: dict[str, Any], change: Patch) -> dict[str, Any]:
     if isinstance(change, list):
         return json_patch(resource, change)
-    if change.get("resourceType") == "Parameters":
+    kind = change.get("resourceType") if isinstance(change, dict) else None
+    if kind == "Parameters":
         return fhirpath_patch(resource, change)
-    if change.get("resourceType") == "Binary":
+    if kind == "Binary":
         return json_patch(resource, _inner(change))
     raise FhirError(
         Problem.BAD_REQUEST, "Expected a JSON Patch (a list), Parameters, or a Binary with a JSON Patch."

@@ -12,6 +12,8 @@ from fhir_server.r4 import json
 from fhir_server.r4.definitions import elements
 
 ALWAYS = ("resourceType", "id", "meta")
+SHORTER = ("", "true", "false", "text", "data")
+"""What `_summary` may say of one resource."""
 SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
 

@@ -6,11 +6,13 @@ is written; the answer lists the entries in the order of the request. https://hl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from fhir_server.interactions import batch, conditional, patch
+from fhir_server.interactions.batch import named
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.entries import Entry
 from fhir_server.interactions.links import Links
@@ -28,41 +30,39 @@ def transaction(context: Context, entries: Sequence[Entry], *, known_content: bo
     `known_content`: an update whose content any earlier version had is no update (loading the same source again).
     """
     for entry in entries:
-        if entry.method in WRITING and not entry.tail.startswith("$") and not entry.type.startswith("$"):
+        if entry.refusal:
+            raise entry.refusal
+        if entry.is_write:
             context.access.require(WRITING[entry.method], entry.type)
+    _refuse_same_full_url(entries)
     return again(context, lambda: _attempt(context, entries, known_content))
 
 
 def _attempt(context: Context, entries: Sequence[Entry], known_content: bool) -> list[Result]:
     with context.transaction() as inside:
+        assert inside.connection is not None
+        conditional.lock(inside.connection, _conditions(entries))
         results: dict[int, Result] = {}
-        _delete(inside, [e for e in entries if e.method == "DELETE"], results)
-        _write(inside, [e for e in entries if e.method in ("POST", "PUT", "PATCH")], results, known_content)
+        gone = _delete(inside, [e for e in entries if e.method == "DELETE"], results)
+        writing = [e for e in entries if e.is_write and e.method != "DELETE"]
+        _write(inside, writing, results, gone, known_content)
         for entry in entries:
             if entry.number not in results:
-                results[entry.number] = _named(entry, partial(batch.answer, inside, entry))
+                results[entry.number] = named(entry, partial(batch.answer, inside, entry))
         return [results[entry.number] for entry in entries]
 
 
-def _named(entry: Entry, act: Callable[[], Any]) -> Any:
-    """Whatever fails in the entry names it."""
-    try:
-        return act()
-    except FhirError as error:
-        within = f"{entry.place}.resource" if error.problem is Problem.INVALID else entry.place
-        raise _placed(error, within, entry) from None
+def _conditions(entries: Sequence[Entry]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The conditions of all entries: they are locked together, before any row is."""
+    for entry in entries:
+        if entry.criteria:
+            yield entry.type, named(entry, partial(conditional.criteria_pairs, entry.criteria))
 
 
-def _placed(error: FhirError, within: str, entry: Entry) -> FhirError:
-    if any(issue.expression.startswith("Bundle.entry") for issue in error.issues):
-        return error
-    return error.within(within)
-
-
-def _delete(context: Context, entries: Sequence[Entry], results: dict[int, Result]) -> None:
+def _delete(context: Context, entries: Sequence[Entry], results: dict[int, Result]) -> list[Write]:
     writes: list[Write] = []
     for entry in entries:
-        ids = _named(entry, partial(_deleted_ids, context, entry))
+        ids = named(entry, partial(_deleted_ids, context, entry))
         own = [
             Write(entry.type, logical_id, None, if_match=entry.if_match, place=entry.place)
             for logical_id in ids
@@ -73,6 +73,7 @@ def _delete(context: Context, entries: Sequence[Entry], results: dict[int, Resul
     if writes:
         assert context.connection is not None
         context.apply(context.connection, writes)
+    return writes
 
 
 def _deleted_ids(context: Context, entry: Entry) -> list[str]:
@@ -82,31 +83,59 @@ def _deleted_ids(context: Context, entry: Entry) -> list[str]:
     return conditional.matches(context, entry.type, entry.query, at_most=1)
 
 
+@dataclass(slots=True)
+class _Plan:
+    """What the entries will write; `same`: of a conditional create, the earlier entry with the same condition."""
+
+    links: Links
+    writes: list[tuple[Entry, Write]] = field(default_factory=list)
+    by_condition: dict[tuple[str, str], Write] = field(default_factory=dict)
+    same: list[tuple[Entry, Write]] = field(default_factory=list)
+
+
 def _write(
-    context: Context, entries: Sequence[Entry], results: dict[int, Result], known_content: bool
+    context: Context,
+    entries: Sequence[Entry],
+    results: dict[int, Result],
+    gone: Sequence[Write],
+    known_content: bool,
 ) -> None:
-    """Give every entry its identity, then write them together."""
-    links = Links(context)
-    planned: list[tuple[Entry, Write]] = []
-    for entry in entries:
-        if entry.tail.startswith("$") or entry.type.startswith("$") or entry.id == "_search":
-            continue
-        write = _named(entry, partial(_identity, context, entry, results))
-        if write is not None:
-            write.known_content = known_content
-            planned.append((entry, write))
-            links.add(entry.full_url, write.type, write.id)
-        elif entry.number in results:
-            links.add(entry.full_url, entry.type, results[entry.number].id)
-    _refuse_overlap([write for _, write in planned])
-    links.find_conditional(entry.raw for entry, _ in planned)
-    for entry, write in planned:
-        write.resource = _named(entry, partial(_resource, context, entry, write, links))
-    if planned:
+    """Give every entry its identity, then write them together: creates first, as their conditions may decide for updates."""
+    plan = _Plan(Links(context))
+    for entry in sorted(entries, key=lambda e: e.method != "POST"):
+        _identify(context, entry, plan, results)
+    plan.writes.sort(key=lambda pair: pair[0].number)
+    _refuse_overlap([*gone, *(write for _, write in plan.writes)])
+    plan.links.find_conditional(entry.raw for entry, _ in plan.writes)
+    for entry, write in plan.writes:
+        write.resource = named(entry, partial(_resource, context, entry, write, plan.links))
+        write.known_content = known_content
+    if plan.writes:
         assert context.connection is not None
-        context.apply(context.connection, [write for _, write in planned])
-    for entry, write in planned:
+        context.apply(context.connection, [write for _, write in plan.writes])
+    for entry, write in plan.writes:
         results[entry.number] = result_of(write)
+    for entry, write in plan.same:
+        results[entry.number] = replace(result_of(write, 200), is_write=False)
+
+
+def _identify(context: Context, entry: Entry, plan: _Plan, results: dict[int, Result]) -> None:
+    condition = (entry.type, entry.criteria)
+    earlier = plan.by_condition.get(condition) if entry.criteria else None
+    if earlier is not None and entry.method != "POST":
+        raise _overlap(entry.place)
+    if earlier is not None:
+        plan.same.append((entry, earlier))
+        plan.links.add(entry.full_url, earlier.type, earlier.id)
+        return
+    write = named(entry, partial(_identity, context, entry, results))
+    if write is None:
+        plan.links.add(entry.full_url, entry.type, results[entry.number].id)
+        return
+    plan.writes.append((entry, write))
+    plan.links.add(entry.full_url, write.type, write.id)
+    if entry.criteria:
+        plan.by_condition[condition] = write
 
 
 def _identity(context: Context, entry: Entry, results: dict[int, Result]) -> Write | None:
@@ -119,15 +148,18 @@ def _identity(context: Context, entry: Entry, results: dict[int, Result]) -> Wri
     found = conditional.one_match(context, entry.type, entry.query)
     if not found and entry.method == "PATCH":
         raise FhirError(Problem.NOT_FOUND, "Nothing matches the condition.", f"{entry.place}.request.url")
-    given = found or str(entry.resource().get("id") or context.service.new_id())
-    return Write(entry.type, check_id(given), None, if_match=entry.if_match, place=entry.place)
+    given = "" if entry.method == "PATCH" else str(entry.resource().get("id") or "")
+    if found and given and given != found:
+        raise FhirError(
+            Problem.BAD_REQUEST,
+            "The resource's id is not the id of the match.",
+            f"{entry.place}.resource.id",
+        )
+    named_id = found or given or context.service.new_id()
+    return Write(entry.type, check_id(named_id), None, if_match=entry.if_match, place=entry.place)
 
 
 def _created(context: Context, entry: Entry, results: dict[int, Result]) -> Write | None:
-    if entry.id:
-        raise FhirError(
-            Problem.BAD_REQUEST, "A create goes to the type's address.", f"{entry.place}.request.url"
-        )
     if entry.if_none_exist:
         found = conditional.one_match(context, entry.type, entry.if_none_exist)
         if found:
@@ -138,7 +170,9 @@ def _created(context: Context, entry: Entry, results: dict[int, Result]) -> Writ
 
 def _resource(context: Context, entry: Entry, write: Write, links: Links) -> dict[str, Any]:
     if entry.method == "PATCH":
-        return patch.patched(context, write.type, write.id, entry.resource())
+        changed = patch.patched(context, write.type, write.id, entry.resource())
+        links.rewrite(changed, entry.place)
+        return changed
     resource = entry.resource()
     if entry.method == "PUT" and entry.id and resource.get("id") != entry.id:
         raise FhirError(
@@ -154,7 +188,20 @@ def _refuse_overlap(writes: Sequence[Write]) -> None:
     seen: set[tuple[str, str]] = set()
     for write in writes:
         if (write.type, write.id) in seen:
-            raise FhirError(
-                Problem.BAD_REQUEST, "Another entry of this transaction names the same resource.", write.place
-            )
+            raise _overlap(write.place)
         seen.add((write.type, write.id))
+
+
+def _overlap(place: str) -> FhirError:
+    return FhirError(Problem.BAD_REQUEST, "Another entry of this transaction names the same resource.", place)
+
+
+def _refuse_same_full_url(entries: Sequence[Entry]) -> None:
+    """A reference to it would have two meanings. https://hl7.org/fhir/R4/bundle.html#bundle-unique"""
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.full_url and entry.is_write:
+            if entry.full_url in seen:
+                text = "Another entry of this transaction has the same fullUrl."
+                raise FhirError(Problem.BAD_REQUEST, text, f"{entry.place}.fullUrl")
+            seen.add(entry.full_url)

@@ -9,25 +9,24 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from psycopg import errors
-
 from fhir_server.interactions.context import Context, Result
 from fhir_server.r4 import reference
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.validate import validate
+from fhir_server.store.retrying import RACES, retrying
 from fhir_server.store.write import Write
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 Answer = TypeVar("Answer")
-ATTEMPTS = 5
+ATTEMPTS = 8
 
 
 def checked(resource: dict[str, Any], resource_type: str) -> dict[str, Any]:
     """The resource, if it is of this type and keeps R4's rules. Raises INVALID with every issue that was found."""
     found = resource.get("resourceType")
     if found != resource_type:
-        shown = found if found in TYPE_CODE else "something else"
+        shown = found if isinstance(found, str) and found in TYPE_CODE else "something else"
         raise FhirError(
             Problem.BAD_REQUEST, f"Expected a {resource_type}; the body is {shown}.", "resourceType"
         )
@@ -62,11 +61,10 @@ def result_of(write: Write, status: int | None = None) -> Result:
 
 
 def again(context: Context, attempt: Callable[[], Answer]) -> Answer:
-    """Repeat what lost a race (a deadlock, or the same id made twice); not inside somebody else's transaction."""
-    for left in range(ATTEMPTS, 0, -1):
-        try:
-            return attempt()
-        except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure):
-            if left == 1 or context.connection is not None:
-                raise
-    raise AssertionError("unreachable")
+    """Repeat what lost a race; inside somebody else's transaction that is theirs to do. Raises CONFLICT where it is lost each time."""
+    if context.connection is not None:
+        return attempt()
+    try:
+        return retrying(attempt, ATTEMPTS)
+    except RACES:
+        raise FhirError(Problem.CONFLICT, "Others write the same at the same time; try again.") from None

@@ -12,6 +12,7 @@ from fhir_server.ingest import ingest_bundle
 from fhir_server.interactions.bundle import response
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.create import create
+from fhir_server.interactions.writing import again
 from fhir_server.operations.registry import Operation, OperationRequest, Parameter
 from fhir_server.r4 import json, xml
 from fhir_server.r4.outcome import FhirError, Problem, information
@@ -22,6 +23,10 @@ _NOT_YET = ("application/cda+xml", "x-application/hl7-v2+er7")
 
 def ingest(context: Context, request: OperationRequest) -> Result:
     """Load it, and keep a Provenance for what was new."""
+    return again(context, lambda: _ingest(context, request))
+
+
+def _ingest(context: Context, request: OperationRequest) -> Result:
     with context.transaction() as inside:
         loaded = ingest_bundle(inside, _bundle(request), f"$ingest {context.request_id}")
         written = [

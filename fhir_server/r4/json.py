@@ -15,6 +15,7 @@ from fhir_server.r4.outcome import FhirError, Problem
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_SORTING = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
 def decode(body: Buffer) -> Any:
@@ -28,6 +29,11 @@ def decode(body: Buffer) -> Any:
 def encode(value: Any) -> bytes:
     """Compact UTF-8, members in the order that they have."""
     return _ENCODER.encode(value)
+
+
+def encode_sorted(value: Any) -> bytes:
+    """The same bytes for the same content, whatever the order of the members."""
+    return _SORTING.encode(value)
 
 
 def decode_object(body: Buffer) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jsonpatch
 import jsonpointer
 
+from fhir_server.r4.definitions import Element, elements
 from fhir_server.r4.fhirpath import ExpressionError, compile_expression
 from fhir_server.r4.outcome import FhirError, Problem
 
@@ -51,6 +52,7 @@ class _Operation:
     path: str
     name: str
     value: Any
+    kind: str
     index: int
     source: int
     destination: int
@@ -59,7 +61,10 @@ class _Operation:
 def fhirpath_patch(resource: Json, parameters: Json) -> Json:
     """Apply each operation in order. Raises INVALID with its place."""
     changed = copy.deepcopy(resource)
-    for number, parameter in enumerate(parameters.get("parameter", [])):
+    operations = parameters.get("parameter", [])
+    if not isinstance(operations, list):
+        raise FhirError(Problem.NOT_PROCESSABLE, "Expected a list of operations.", "Parameters.parameter")
+    for number, parameter in enumerate(operations):
         place = f"Parameters.parameter[{number}]"
         try:
             _apply(changed, _operation(parameter))
@@ -72,43 +77,65 @@ def fhirpath_patch(resource: Json, parameters: Json) -> Json:
     return changed
 
 
-def _operation(parameter: Json) -> _Operation:
-    parts = {part.get("name"): part for part in parameter.get("part", []) if isinstance(part, dict)}
+def _operation(parameter: Any) -> _Operation:
+    given = parameter.get("part") if isinstance(parameter, dict) else None
+    if not isinstance(given, list):
+        raise FhirError(Problem.NOT_PROCESSABLE, "Expected a parameter `operation` with parts.")
+    parts = {part.get("name"): part for part in given if isinstance(part, dict)}
     value = parts.get("value", {})
-    read = {
-        key: next((v for k, v in parts.get(key, {}).items() if k.startswith("value")), None) for key in _PARTS
-    }
-    content = next((v for k, v in value.items() if k.startswith("value")), None)
-    if content is None and "part" in value:
-        content = _built(value["part"])
+    kind, content = _typed(value)
+    if content is None:
+        content = _built(value["part"]) if isinstance(value.get("part"), list) else value.get("resource")
     return _Operation(
-        str(read["type"]),
-        str(read["path"] or ""),
-        str(read["name"] or ""),
-        content if content is not None else value.get("resource"),
-        *(int(read[key] or 0) for key in ("index", "source", "destination")),
+        type=_text(parts, "type"),
+        path=_text(parts, "path"),
+        name=_text(parts, "name"),
+        value=content,
+        kind=kind,
+        index=_whole(parts, "index"),
+        source=_whole(parts, "source"),
+        destination=_whole(parts, "destination"),
     )
 
 
-_PARTS = ("type", "path", "name", "index", "source", "destination")
+def _text(parts: Mapping[Any, Json], name: str) -> str:
+    return str(_typed(parts.get(name, {}))[1] or "")
+
+
+def _whole(parts: Mapping[Any, Json], name: str) -> int:
+    value = _typed(parts.get(name, {}))[1] or 0
+    if type(value) is not int:
+        raise FhirError(Problem.NOT_PROCESSABLE, f"{name}: expected a whole number.")
+    return value
+
+
+def _typed(part: Json) -> tuple[str, Any]:
+    """The value[x] of a part: `valueQuantity` -> Quantity and the value."""
+    return next(((key[5:], value) for key, value in part.items() if key.startswith("value")), ("", None))
 
 
 def _built(parts: list[Json]) -> Json:
     """A complex value whose type has no value[x], given part by part."""
     made: Json = {}
     for part in parts:
-        found = next((v for k, v in part.items() if k.startswith("value")), None)
+        found = _typed(part)[1]
         made[str(part.get("name"))] = found if found is not None else _built(part.get("part", []))
     return made
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """An element inside its parent: `holder[key]`, and which item of it where it is a list."""
+    """An element inside its parent: `holder[key]`, and which item of it where it is a list; `element`: as R4 defines it."""
 
     holder: Json
     key: str
     item: int | None
+    element: Element | None
+
+    @property
+    def path(self) -> str:
+        """Where its own members are defined."""
+        return self.element.path if self.element else ""
 
     def get(self) -> Any:
         found = self.holder[self.key]
@@ -134,15 +161,23 @@ _STEP = re.compile(r"^(?P<name>\w+)(?:\[(?P<index>\d+)\])?$")
 
 def _places(resource: Json, path: str) -> list[_Place]:
     """The elements that the path names (the resource itself is none)."""
-    holders: list[Any] = [resource]
+    holders: list[tuple[Any, str]] = [(resource, str(resource.get("resourceType")))]
     places: list[_Place] = []
     steps = _steps(path)
     if steps and steps[0] == resource.get("resourceType"):
         steps = steps[1:]
     for step in steps:
-        places = _filtered(places, step) if "(" in step else [p for h in holders for p in _children(h, step)]
-        holders = [place.get() for place in places]
+        places = _filtered(places, step) if "(" in step else [p for h in holders for p in _children(*h, step)]
+        holders = [(place.get(), place.path) for place in places]
     return places
+
+
+def _members(holder: Any, path: str) -> Mapping[str, Element]:
+    """The elements that R4 gives the holder; none where it does not know it."""
+    try:
+        return elements(str(holder.get("resourceType", path)))
+    except (KeyError, AttributeError):
+        return {}
 
 
 def _steps(path: str) -> list[str]:
@@ -150,7 +185,7 @@ def _steps(path: str) -> list[str]:
     return [s for s in re.findall(r"(?:[^.()']|\([^()]*(?:\([^()]*\)[^()]*)*\))+", path) if s]
 
 
-def _children(holder: Any, step: str) -> list[_Place]:
+def _children(holder: Any, path: str, step: str) -> list[_Place]:
     match = _STEP.match(step)
     if match is None:
         raise ExpressionError(step)
@@ -160,11 +195,9 @@ def _children(holder: Any, step: str) -> list[_Place]:
     found = holder.get(key)
     if found is None:
         return []
-    every = (
-        [_Place(holder, key, n) for n in range(len(found))]
-        if isinstance(found, list)
-        else [_Place(holder, key, None)]
-    )
+    element = _members(holder, path).get(key)
+    items: list[int | None] = [*range(len(found))] if isinstance(found, list) else [None]
+    every = [_Place(holder, key, item, element) for item in items]
     return every[int(match["index"]) :][:1] if match["index"] else every
 
 
@@ -188,21 +221,32 @@ def _one(resource: Json, path: str) -> _Place:
 
 
 def _add(resource: Json, asked: _Operation) -> None:
-    """To a list it is appended; elements that are lists already decide, as do those that R4 gives many of."""
-    from fhir_server.r4.definitions import elements
-
+    """Where R4 gives many of the element, the value is appended; else it takes its place."""
     places = _places(resource, asked.path)
     is_root = asked.path == resource.get("resourceType")
     if not is_root and len(places) != 1:
         raise FhirError(Problem.NOT_PROCESSABLE, "The path has to name one element to add to.")
     holder = resource if is_root else places[0].get()
-    element = elements(str(resource["resourceType"])).get(asked.name) if is_root else None
-    if isinstance(holder.get(asked.name), list):
-        holder[asked.name].append(asked.value)
-    elif element is not None and element.is_list:
-        holder[asked.name] = [asked.value]
+    if not isinstance(holder, dict) or not asked.name:
+        raise FhirError(Problem.NOT_PROCESSABLE, "An element of a complex type and a name are needed to add.")
+    members = _members(holder, "" if is_root else places[0].path)
+    name = _chosen(members, asked.name, asked.kind)
+    element = members.get(name)
+    if isinstance(holder.get(name), list):
+        holder[name].append(_given(asked))
     else:
-        holder[asked.name] = asked.value
+        holder[name] = [_given(asked)] if element and element.is_list else _given(asked)
+
+
+def _chosen(members: Mapping[str, Element], name: str, kind: str) -> str:
+    """`value` with a Quantity is `valueQuantity`."""
+    return name + kind if any(element.choice == name for element in members.values()) else name
+
+
+def _given(asked: _Operation) -> Any:
+    if asked.value is None:
+        raise FhirError(Problem.NOT_PROCESSABLE, f"{asked.type} needs a value.")
+    return asked.value
 
 
 def _list(resource: Json, path: str) -> list[Any]:
@@ -223,7 +267,7 @@ def _checked(index: int, found: list[Any], slack: int = 0) -> int:
 
 def _insert(resource: Json, asked: _Operation) -> None:
     found = _list(resource, asked.path)
-    found.insert(_checked(asked.index, found, 1), asked.value)
+    found.insert(_checked(asked.index, found, 1), _given(asked))
 
 
 def _delete(resource: Json, asked: _Operation) -> None:
@@ -236,7 +280,15 @@ def _delete(resource: Json, asked: _Operation) -> None:
 
 
 def _replace(resource: Json, asked: _Operation) -> None:
-    _one(resource, asked.path).put(asked.value)
+    """An element of several types may get another type, and with it another name."""
+    place = _one(resource, asked.path)
+    choice = place.element.choice if place.element else ""
+    name = choice + asked.kind if choice and asked.kind else place.key
+    if name == place.key:
+        place.put(_given(asked))
+        return
+    place.remove()
+    place.holder[name] = _given(asked)
 
 
 def _move(resource: Json, asked: _Operation) -> None:
@@ -258,4 +310,6 @@ def _apply(resource: Json, asked: _Operation) -> None:
     act = _APPLY.get(asked.type)
     if act is None:
         raise FhirError(Problem.NOT_PROCESSABLE, f"type: expected one of {', '.join(_APPLY)}.")
+    if not asked.path:
+        raise FhirError(Problem.NOT_PROCESSABLE, "path: expected a FHIRPath of the resource.")
     act(resource, asked)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from fhir_server.interactions.context import Result
-from fhir_server.interactions.shape import shaped
+from fhir_server.interactions.shape import SHORTER, shaped
 from fhir_server.r4 import json, xml
 from fhir_server.r4.outcome import FhirError, Problem, information
 from fhir_server.rest.request import Incoming, wanted_format
@@ -89,7 +89,7 @@ def _subset(incoming: Incoming, result: Result, body: bytes) -> bytes:
     if incoming.method not in ("GET", "HEAD") or not result.version or "_" not in incoming.query:
         return body
     summary, elements = incoming.parameter("_summary"), incoming.parameter("_elements")
-    if summary not in ("", "true", "false", "text", "data"):
+    if summary not in SHORTER:
         raise FhirError(Problem.BAD_PARAMETER, "_summary: expected true, false, text or data.")
     return shaped(body, summary, [e for e in elements.split(",") if e])
 

@@ -25,7 +25,7 @@ from fhir_server.operations.call import call
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.definitions import COMPARTMENTS, TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
-from fhir_server.rest.request import Incoming
+from fhir_server.rest.request import FORM, Incoming, Pair
 
 Handler = Callable[[Context, Incoming], Result | EventStream]
 Shape = tuple[str, ...]
@@ -155,7 +155,14 @@ def _conditional_delete(context: Context, incoming: Incoming) -> Result:
 
 def _search(context: Context, incoming: Incoming) -> Result:
     kind = incoming.segments[0] if incoming.segments and incoming.segments[0] in TYPE_CODE else ""
-    return search.search(context, kind, incoming.pairs)
+    return search.search(context, kind, _asked(incoming))
+
+
+def _asked(incoming: Incoming) -> list[Pair]:
+    """The pairs of a search; with POST they come as a form. https://hl7.org/fhir/R4/http.html#search"""
+    if incoming.method == "POST" and incoming.body and incoming.content_type != FORM:
+        raise FhirError(Problem.UNSUPPORTED_MEDIA, f"Content-Type: expected {FORM}.")
+    return incoming.pairs
 
 
 def _compartment(context: Context, incoming: Incoming) -> Result:
@@ -164,7 +171,7 @@ def _compartment(context: Context, incoming: Incoming) -> Result:
         raise FhirError(
             Problem.NO_ROUTE, f"{kind} is not a compartment; those are {', '.join(sorted(COMPARTMENTS))}."
         )
-    return search.compartment(context, (kind, logical_id), "" if inner == "*" else inner, incoming.pairs)
+    return search.compartment(context, (kind, logical_id), "" if inner == "*" else inner, _asked(incoming))
 
 
 def _history(context: Context, incoming: Incoming) -> Result:

@@ -1,0 +1,99 @@
+"""serving: the whole application over real HTTP on loopback, for as long as a block lasts.
+
+`serving` runs uvicorn in a thread of this process; `worker` runs it in a process of its own, which a test may kill.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uvicorn
+
+from fhir_server.app import create_app
+from fhir_server.interactions.context import Service
+from fhir_server.service import open_service
+from fhir_server.settings import Settings
+
+PATIENCE = 30.0
+"""Seconds that a server may take to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that listens: the address of its /fhir, and its Service where it runs in this process."""
+
+    base: str
+    service: Service
+
+    def client(self, **more: Any) -> httpx.Client:
+        """A client whose addresses start at /fhir."""
+        return httpx.Client(base_url=self.base, timeout=60, **more)
+
+
+@contextmanager
+def serving(dsn: str, **settings: Any) -> Iterator[Running]:
+    """The server on this database, in a thread; `settings` as Settings has them."""
+    service = open_service(Settings(auth="off", consent="opt-out", **settings), dsn)
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(service), log_level="error", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        _wait(lambda: server.started)
+        yield Running(f"http://127.0.0.1:{listener.getsockname()[1]}/fhir", service)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@contextmanager
+def worker(dsn: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The server in a process of its own: the address of its /fhir, and the process."""
+    port = free_port()
+    variables = {"CHARTLINE_DSN": dsn, "CHARTLINE_AUTH": "off", "CHARTLINE_LOG": "error"}
+    command = [sys.executable, "-m", "uvicorn", "--factory", "fhir_server.__main__:make_app"]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--log-level", "error", "--no-access-log"],
+        env={**os.environ, **variables},
+    )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        _wait(lambda: _answers(base, process))
+        yield f"{base}/fhir", process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _answers(base: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "The server ended before it answered."
+    try:
+        return httpx.get(f"{base}/healthz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _wait(is_ready: Any) -> None:
+    for _ in range(int(PATIENCE / 0.02)):
+        if is_ready():
+            return
+        time.sleep(0.02)
+    raise TimeoutError("The server did not start.")
