@@ -33,7 +33,7 @@ async function ask(patient, question, place, button) {
 }
 
 function finish(answer, claims, place) {
-  if (!parts(answer, "claim").length) claims.append(el("p", {}, value(parts(answer, "answer")[0])));
+  if (!parts(answer, "claim").length) return claims.append(el("p", { id: "without" }, value(parts(answer, "answer")[0])));
   const writer = value(parts(answer, "writer")[0]);
   place.append(el("p", { class: "quiet" }, `Written by ${writer}. Every line was checked against what it cites.`));
 }

@@ -42,7 +42,7 @@ async function card(task, list) {
     el("h3", {}, title),
     el("p", { class: "quiet" }, ...(await whose(task.for?.reference)), `asked on ${day(task.authoredOn)}`),
     ...(task.note || []).map((n) => el("blockquote", {}, n.text)),
-    el("ul", { class: "checks" }, ...(task.input || []).map(check)),
+    el("ul", { class: "checks" }, ...byWeight(task.input || []).map(check)),
     ...(draft ? [el("button", { class: "link", onclick: () => openResource(draft) }, "See the draft"), note, el("div", { class: "row" }, ...buttons)] : [el("button", { class: "plain", onclick: () => done(task, list, said) }, "Done")]),
     said,
   );
@@ -57,6 +57,10 @@ async function whose(reference) {
 
 // A visit stands in the clinic's own time, as the Slot was written.
 const when = (start) => `${day(start)} at ${start.slice(11, 16)}`;
+
+// What asks for a look comes first; the rest keeps its order.
+const WEIGHT = ["block", "warn", "unknown", "pass"];
+const byWeight = (inputs) => [...inputs].sort((a, b) => WEIGHT.indexOf(a.type?.text) - WEIGHT.indexOf(b.type?.text));
 
 function check(input) {
   const result = input.type?.text || "";

@@ -66,9 +66,10 @@ def test_what_the_record_does_not_say_is_not_answered(page: Page) -> None:
     page.sign_in("ammie")
     page.one("#question").send_keys("What is my favourite colour?", Keys.ENTER)
 
-    page.one("#answer", "Written by")
+    assert page.one("#without", " ").text
     assert page.one("#answer .status").text == "abstained"
     assert not page.all(".citation")
+    assert "was checked" not in page.one("#answer").text
 
 
 def test_a_refill_is_asked_for_and_a_clinician_signs_it(page: Page) -> None:
@@ -92,6 +93,23 @@ def test_a_refill_is_asked_for_and_a_clinician_signs_it(page: Page) -> None:
 
     page.eventually_without(f"[data-task='{task}']")
     assert page.one("#drafts", "Nothing waits.")
+
+
+def test_a_clinician_rejects_a_draft(page: Page) -> None:
+    page.sign_in("ammie")
+    page.one("#medications li", "Metformin").find_element(By.CSS_SELECTOR, "button.refill").click()
+    page.one("#medications li", "your care team")
+    page.one("#sign-out").click()
+    page.one("#username")
+
+    page.sign_in("lee")
+    card = page.one("#drafts .card", "Refill:")
+    task = card.get_attribute("data-task")
+    card.find_element(By.CSS_SELECTOR, "input").send_keys("Please come and see me first.")
+    card.find_element(By.CSS_SELECTOR, ".reject").click()
+
+    page.eventually_without(f"[data-task='{task}']")
+    assert not page.all(".card .error:not(:empty)")
 
 
 def test_a_clinician_opens_a_patient_from_the_list(page: Page) -> None:
