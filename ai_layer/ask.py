@@ -55,7 +55,7 @@ def written(
     context: Context, settings: AiSettings, question: Question, evidence: Sequence[Evidence], person: Person
 ) -> Answer:
     """The claims that stand; where none does, what is missing is said, and nothing is concluded from it."""
-    by_rule = grounded(filter(guard.allowed, explain(question, evidence, person)), evidence)
+    by_rule = [claim for told in explain(question, evidence, person) for claim in standing(told, evidence)]
     claims, writer = (
         chat.rephrased(settings, question, evidence, by_rule) if settings.model else (by_rule, RULES)
     )
@@ -65,6 +65,12 @@ def written(
     if not claims:
         return Answer("abstained", text=_absent(question), searched=looked, manifest=proof)
     return Answer("answered", tuple(claims), evidence=cited, searched=looked, manifest=proof, writer=writer)
+
+
+def standing(told: Sequence[Claim], evidence: Sequence[Evidence]) -> list[Claim]:
+    """The claims of one concept that stand; where the first one falls, nobody would know what the others speak of."""
+    kept = grounded([claim for claim in told if guard.allowed(claim)], evidence)
+    return kept if kept and kept[0] is told[0] else []
 
 
 def borne_out(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:

@@ -31,15 +31,15 @@ class Person:
     age: float | None = None
 
 
-def explain(question: Question, evidence: Sequence[Evidence], person: Person) -> list[Claim]:
-    """The claims, concept by concept, in the order of the evidence."""
+def explain(question: Question, evidence: Sequence[Evidence], person: Person) -> list[list[Claim]]:
+    """The claims of each concept, in the order of the evidence; the first of them says what the others speak of."""
     language = phrases.language_of(question.language)
     groups = _groups(evidence)[: MOST_LISTED if question.lists_a_kind else MOST_GROUPS]
-    claims: list[Claim] = []
+    told: list[list[Claim]] = []
     for group in groups:
         newest = sorted(group, key=lambda e: e.time or _NEVER, reverse=question.time.wants != "first")
-        claims += _WRITERS[group[0].type](newest, language, person, question)
-    return claims
+        told.append(_WRITERS[group[0].type](newest, language, person, question))
+    return told
 
 
 def definition(question: Question) -> list[Claim]:

@@ -56,7 +56,7 @@ ranked AS (
         + CASE WHEN c.type = ANY(%(kinds)s) THEN %(kind_bonus)s ELSE 0 END AS score
     FROM candidate c JOIN passage_text t ON t.hash = c.hash
     CROSS JOIN LATERAL (SELECT c.coded OR EXISTS (SELECT FROM unnest(%(names)s::text[]) n WHERE position(n IN lower(t.text)) > 0)
-        OR EXISTS (SELECT FROM unnest(%(words)s::text[]) w WHERE length(w) > 3 AND t.text ~* ('\\m' || w)) AS named) AS x
+        OR (SELECT 2 * count(*) FILTER (WHERE t.text ~* ('\\m' || w)) > count(*) FROM unnest(%(words)s::text[]) w WHERE length(w) > 3) AS named) AS x
     ORDER BY score DESC, c.hash LIMIT %(texts)s
 ),
 numbered AS (
