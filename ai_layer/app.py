@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from ai_layer import embed, operations
 from ai_layer.drafts import operations as drafts
+from ai_layer.drafts.seal import DraftSeal
 from ai_layer.index import PassageIndex
 from ai_layer.settings import AiSettings
 from ai_layer.web import web_router
@@ -24,12 +25,12 @@ MIGRATIONS = resources.files("ai_layer").joinpath("migrations")
 
 
 def make_service(settings: Settings, dsn: str) -> Service:
-    """A Service whose writes keep passages, and that knows the assistant's operations."""
+    """A Service whose writes keep passages and the seal on drafts, and that knows the assistant's operations."""
     ai = AiSettings.of(settings)
     return service.open_service(
         settings,
         dsn,
-        hooks=(PassageIndex(embed.embedder(ai.embedder)),),
+        hooks=(DraftSeal(), PassageIndex(embed.embedder(ai.embedder))),
         operations=Operations((*service.OPERATIONS, *operations.OPERATIONS, *drafts.OPERATIONS)),
         migrations=(MIGRATIONS,),
     )

@@ -186,7 +186,7 @@ def check_input(check: Check) -> Json:
 
 def _details(asked: Asked) -> list[Json]:
     return [
-        {"type": {"coding": [{"system": ASKED, "code": name}]}, "valueString": value}
+        {"type": {"coding": [{"system": ASKED, "code": name}], "text": "asked"}, "valueString": value}
         for name, value in asked.details.items()
         if value
     ]

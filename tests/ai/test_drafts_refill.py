@@ -6,11 +6,13 @@ https://hl7.org/fhir/R4/medicationrequest.html
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ai_layer.drafts.checks import REFILL_CHECKS
+from fhir_server.access.actor import Actor
 from fhir_server.interactions.search import search
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError
@@ -143,10 +145,6 @@ def test_an_order_of_somebody_else_is_not_there(clinic: Clinic) -> None:
 
 
 def test_a_token_bound_to_one_patient_drafts_for_no_other(clinic: Clinic) -> None:
-    from dataclasses import replace
-
-    from fhir_server.access.actor import Actor
-
     clinic.put({"resourceType": "Patient", "id": "other"}, order("other"))
     bound = clinic.context(replace(Actor.clinician("Practitioner/lee"), patient="p"))
     assert clinic.refused(bound, "draft-refill", "MedicationRequest/order-other").problem.status == 403

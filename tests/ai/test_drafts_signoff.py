@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from ai_layer.drafts.signoff import sign_off
 from fhir_server.interactions.delete import delete
+from fhir_server.operations.registry import OperationRequest
+from fhir_server.r4.outcome import FhirError
 from tests.unit.drafts.clinic import LEE, Answer, Clinic, allergy, clinic_on, day, diary, order, record, slot
 
 Json = dict[str, Any]
@@ -130,10 +133,6 @@ def test_nobody_but_a_clinician_signs(clinic: Clinic) -> None:
 
 
 def test_the_handler_itself_refuses_who_is_not_a_clinician(clinic: Clinic) -> None:
-    from ai_layer.drafts.signoff import sign_off
-    from fhir_server.operations.registry import OperationRequest
-    from fhir_server.r4.outcome import FhirError
-
     asked = refill(clinic)
     request = OperationRequest("Task", asked.reference("task").partition("/")[2], {})
     with pytest.raises(FhirError) as refused:
