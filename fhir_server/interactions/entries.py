@@ -94,7 +94,10 @@ class Entry:
         """A fresh copy of the resource. Raises NOT_JSON or BAD_REQUEST."""
         if self.raw is None:
             raise FhirError(Problem.BAD_REQUEST, f"{self.method} needs a resource.", f"{self.place}.resource")
-        return json.decode_object(self.raw)
+        try:
+            return json.decode_object(self.raw)
+        except FhirError as error:
+            raise error.within(f"{self.place}.resource") from None
 
 
 def bundle_entries(body: bytes) -> tuple[str, list[Entry]]:

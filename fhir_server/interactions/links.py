@@ -20,7 +20,7 @@ from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.search.parameters import Parameter
 
 _CONDITIONAL = re.compile(rb'"reference"\s*:\s*("[A-Z][A-Za-z]+\?(?:[^"\\]|\\.)*")')
-_NARRATIVE = re.compile(r"urn:(?:uuid|oid):[A-Za-z0-9\-.]+")
+_NARRATIVE = re.compile(r"""urn:(?:uuid|oid):[A-Za-z0-9\-.]+|(?<=href=")[^"#]+|(?<=src=")[^"#]+""")
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}$")
 
 
@@ -103,24 +103,25 @@ class Links:
             found = known.get(text)
             if found is not None:
                 return found
-            if text.startswith(("urn:uuid:", "urn:oid:")) or "?" in text:
-                return self._unresolved(text, place)
+            if text.startswith(("urn:uuid:", "urn:oid:")) or text in self.places:
+                what = self.places.get(text, "no entry of the Bundle has this fullUrl")
+                where = f"{place}.resource.{reference.place_of(resource, text)}"
+                raise FhirError(Problem.INVALID, f"A reference cannot be resolved: {what}.", where)
             return text.removeprefix(prefix)
 
         reference.rewrite(resource, target, lambda text: known.get(text, text))
-        self._narrative(resource)
+        for holder in (resource, *_contained(resource)):
+            text = holder.get("text")
+            if isinstance(text, dict) and isinstance(text.get("div"), str):
+                text["div"] = self._narrative(text["div"])
 
-    def _unresolved(self, text: str, place: str) -> str:
-        base, hash_sign, fragment = text.partition("#")
-        if hash_sign and base in self.known:
-            return f"{self.known[base]}#{fragment}"
-        if "?" in text and text not in self.places:
-            return text
-        what = self.places.get(text, "no entry of the Bundle has this fullUrl")
-        raise FhirError(Problem.INVALID, f"A reference cannot be resolved: {what}.", f"{place}.resource")
+    def _narrative(self, div: str) -> str:
+        """Links and images, and whatever names a fullUrl that is a urn."""
+        if not ("urn:" in div or "href=" in div or "src=" in div):
+            return div
+        return _NARRATIVE.sub(lambda found: self.known.get(found.group(), found.group()), div)
 
-    def _narrative(self, resource: dict[str, Any]) -> None:
-        text = resource.get("text")
-        div = text.get("div") if isinstance(text, dict) else None
-        if isinstance(text, dict) and isinstance(div, str) and "urn:" in div:
-            text["div"] = _NARRATIVE.sub(lambda m: self.known.get(m.group(), m.group()), div)
+
+def _contained(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    found = resource.get("contained")
+    return [inner for inner in found if isinstance(inner, dict)] if isinstance(found, list) else []

@@ -118,3 +118,16 @@ def rewrite(resource: dict[str, Any], target: Rewrite, urn: Rewrite | None = Non
 def references(resource: dict[str, Any]) -> list[str]:
     """The text of every reference in the resource."""
     return [text for _, _, text, is_reference in walk(resource) if is_reference]
+
+
+def place_of(node: Any, text: str) -> str:
+    """FHIRPath of the first reference with this text (`subject.reference`), or nothing."""
+    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in pairs:
+        step = f".{key}" if isinstance(key, str) else f"[{key}]"
+        if key == "reference" and value == text:
+            return step.removeprefix(".")
+        inner = place_of(value, text)
+        if inner:
+            return f"{step}.{inner}".removeprefix(".").replace(".[", "[")
+    return ""
