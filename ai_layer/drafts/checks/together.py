@@ -41,13 +41,13 @@ ONE_OF_A_KIND = frozenset(
 
 
 def interaction(view: RecordView) -> Finding:
-    """No severe interaction with another active medicine."""
+    """No severe interaction with another active medicine. What is in both is for `duplicate` to tell."""
     medicine = medicine_of(view.order, view.medications)
     others = [(each, medicine_of(each, view.medications)) for each in view.taken_with()]
     found = [
         warns(f"Together with {other.label}: {said}", view.order, each)
         for each, other in others
-        if (said := safety.interaction(medicine.ingredients, other.ingredients))
+        if (said := safety.interaction(medicine.ingredients, other.ingredients - medicine.ingredients))
     ]
     unclear = _unclear(view, medicine, others)
     if found or unclear:
