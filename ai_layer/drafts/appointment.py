@@ -14,7 +14,7 @@ from ai_layer.drafts.checks import VISIT_CHECKS, VisitView, Wanted, blocking, vi
 from ai_layer.drafts.checks.reading import plain
 from ai_layer.drafts.diary import LOOKED_AT, free_slots, own_appointments, taken
 from ai_layer.drafts.lane import Asked, keep, make_device
-from ai_layer.drafts.told import parameter, recorded_refusals, referring, shown, text_of
+from ai_layer.drafts.told import may_read, parameter, recorded_refusals, referring, shown, text_of
 from ai_layer.drafts.visits import PERSONS, Offer, offers
 from ai_layer.drafts.wanted import REASON_LETTERS, details, wanted_of
 from ai_layer.permission import permission, refused
@@ -49,7 +49,8 @@ def draft_appointment(context: Context, request: OperationRequest) -> Result:
         )
         kept = keep(inside, asked, draft, checks, [view.slot] if view.slot else [])
         told = [parameter(check) for check in shown(inside, checks, VISIT_CHECKS)]
-        others = [_alternative(each) for each in found[1:PROPOSALS] if kept.draft]
+        is_told = bool(kept.draft) and may_read(inside, ("Slot",))
+        others = [_alternative(each) for each in found[1:PROPOSALS] if is_told]
         return parameters_result([*referring(draft=kept.draft, task=kept.task), *told, *others])
 
 

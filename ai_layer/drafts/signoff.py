@@ -97,8 +97,11 @@ def _people(draft: Json) -> list[str]:
 
 
 def _approve(context: Context, task: Json, draft: Json) -> Approval:
+    """What the clinician's own token could not write, no approval writes either."""
     if draft["resourceType"] == "Appointment":
+        context.access.require("update", "Appointment")
         return approve_appointment(context, task, draft)
+    context.access.require("create", "MedicationRequest")
     return approve_refill(context, task, draft)
 
 

@@ -76,13 +76,14 @@ def shown(context: Context, checks: Sequence[Check], table: Mapping[str, Reads])
     reached = _reached(context, references)
     return [
         check
-        if _may_read(context, table[check.name].reads) and set(check.citations) <= reached
+        if may_read(context, table[check.name].reads) and set(check.citations) <= reached
         else Check(check.name, Outcome.UNKNOWN, NOT_SHOWN)
         for check in checks
     ]
 
 
-def _may_read(context: Context, types: Sequence[str]) -> bool:
+def may_read(context: Context, types: Sequence[str]) -> bool:
+    """Whether the caller's token reaches resources of all these types at all."""
     access = context.access
     return all(access.permits("read", kind) or access.permits("search", kind) for kind in types)
 

@@ -167,3 +167,12 @@ def test_a_schedule_of_a_person_never_brings_that_person_along(clinic: Clinic) -
     clinic.put({"resourceType": "Patient", "id": "q"}, bed, slot("bed-1", 0.5, "bed"))
     draft, _ = drafted(clinic)
     assert draft["slot"] == [{"reference": "Slot/lee-1"}]
+
+
+def test_an_app_is_not_told_of_slots_that_its_token_does_not_reach(clinic: Clinic) -> None:
+    app = clinic.app("patient/Patient.rs")
+    answer = clinic.call(app, "draft-appointment", "Patient/p")
+    assert answer.reference("draft")
+    assert set(answer.checks.values()) == {"unknown"}
+    assert answer.all("alternative") == []
+    assert "Slot/" not in str(answer.body)

@@ -241,3 +241,58 @@ def test_the_checks_of_a_record_in_disorder_say_so(clinic: Clinic) -> None:
     checks = {name: result for name, result in answer.checks.items() if result != "pass"}
     assert checks == {"repeats": "warn", "validity": "warn", "duplicate": "warn"}
     assert answer.reference("draft")
+
+
+def consent(*denied: str) -> Json:
+    """Permits the patient's own requests; not on resources of these types."""
+    reasons, types = (
+        "http://terminology.hl7.org/CodeSystem/v3-ActReason",
+        "http://hl7.org/fhir/resource-types",
+    )
+    codes = [{"system": types, "code": kind} for kind in denied]
+    provision: Json = {"type": "permit", "purpose": [{"system": reasons, "code": "PATRQT"}]}
+    if codes:
+        provision["provision"] = [{"type": "deny", "class": codes}]
+    return {
+        "resourceType": "Consent",
+        "id": "c",
+        "status": "active",
+        "scope": {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+            ]
+        },
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": "Patient/p"},
+        "policyRule": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]
+        },
+        "provision": provision,
+    }
+
+
+def test_a_consent_that_permits_it_is_enough(dsn: str) -> None:
+    with clinic_on(dsn, consent="opt-in") as clinic:
+        clinic.put(*record(), consent())
+        answer = clinic.call(clinic.patient(), "draft-refill", "MedicationRequest/order-p")
+        assert set(answer.checks.values()) == {"pass"}
+
+
+def test_what_a_consent_withholds_is_not_looked_at_and_lets_no_check_pass(dsn: str) -> None:
+    with clinic_on(dsn, consent="opt-in") as clinic:
+        clinic.put(*record(), allergy("p", "Lisinopril"), consent("AllergyIntolerance", "Observation"))
+        answer = clinic.call(clinic.patient(), "draft-refill", "MedicationRequest/order-p")
+        assert {name for name, result in answer.checks.items() if result != "pass"} == {
+            "allergy",
+            "pregnancy",
+            "monitoring",
+        }
+        assert answer.checks["allergy"] == "unknown"
+        assert "Lisinopril" not in str(clinic.get(answer.reference("task")))
+
+
+def test_an_order_that_a_consent_withholds_is_not_drafted(dsn: str) -> None:
+    with clinic_on(dsn, consent="opt-in") as clinic:
+        clinic.put(*record(), consent("MedicationRequest"))
+        refused = clinic.refused(clinic.patient(), "draft-refill", "MedicationRequest/order-p")
+        assert refused.problem.status == 403

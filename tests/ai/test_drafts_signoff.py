@@ -6,11 +6,14 @@ https://hl7.org/fhir/R4/task.html#statemachine
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ai_layer.drafts.signoff import sign_off
+from fhir_server.access.actor import Actor
+from fhir_server.access.scopes import parse_scopes
 from fhir_server.interactions.delete import delete
 from fhir_server.operations.registry import OperationRequest
 from fhir_server.r4.outcome import FhirError
@@ -138,6 +141,14 @@ def test_the_handler_itself_refuses_who_is_not_a_clinician(clinic: Clinic) -> No
     with pytest.raises(FhirError) as refused:
         sign_off(clinic.system, request)
     assert refused.value.problem.status == 403
+
+
+def test_a_clinician_s_app_that_may_not_write_orders_approves_none(clinic: Clinic) -> None:
+    asked = refill(clinic)
+    narrow = replace(Actor.clinician(LEE), scopes=parse_scopes("user/Task.cruds user/MedicationRequest.rs"))
+    refused = clinic.refused(clinic.context(narrow), "sign-off", asked.reference("task"), decision="approve")
+    assert refused.problem.status == 403
+    assert clinic.get(asked.reference("draft"))["status"] == "draft"
 
 
 def test_a_task_is_decided_once(clinic: Clinic) -> None:

@@ -29,7 +29,7 @@ class RefillCheck:
 
 
 REFILL_CHECKS: dict[str, RefillCheck] = {
-    "own-order": RefillCheck(own_order, (ORDER, "Patient")),
+    "own-order": RefillCheck(own_order),
     "active-order": RefillCheck(active_order),
     "repeats": RefillCheck(repeats, (ORDER, "MedicationDispense")),
     "validity": RefillCheck(validity),

@@ -91,7 +91,7 @@ def test_of_several_findings_the_gravest_counts(results: list[Outcome]) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["MedicationDispense", "AllergyIntolerance", "Observation", "Encounter", "Patient"]
+    "kind", ["MedicationDispense", "AllergyIntolerance", "Observation", "Encounter", "Condition"]
 )
 def test_a_check_that_reads_what_is_withheld_cannot_pass(kind: str) -> None:
     order = {"MedicationRequest/order": {"medicationCodeableConcept": {"text": "amlodipine"}}}
