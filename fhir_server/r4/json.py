@@ -5,7 +5,7 @@ The one place that names the JSON library. https://hl7.org/fhir/R4/json.html#dec
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -24,6 +24,10 @@ def decode(body: Buffer) -> Any:
         return _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FhirError(Problem.NOT_JSON, f"The body is not JSON: {error}") from None
+    except InvalidOperation:
+        raise FhirError(
+            Problem.NOT_JSON, "A number of the body is larger than any that can be kept."
+        ) from None
 
 
 def encode(value: Any) -> bytes:

@@ -84,6 +84,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 INDEX_TABLES = tuple(name for name in COLUMNS if name.endswith("_index"))
+CHUNK = 1000
+"""Rows whose lines are in memory at once."""
 FEW = 120
 """Rows up to which one statement beats COPY."""
 
@@ -105,11 +107,11 @@ def delete_index_rows(connection: Connection[Any], rids: list[int]) -> None:
     connection.execute(f"WITH {parts} SELECT", {"rids": rids})
 
 
-def _copy(connection: Connection[Any], table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    lines = "".join([_line(row) for row in rows])
-    if lines:
+def _copy(connection: Connection[Any], table: str, rows: list[tuple[Any, ...]]) -> None:
+    if rows:
         with connection.cursor().copy(f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN") as copy:
-            copy.write(lines)
+            for start in range(0, len(rows), CHUNK):
+                copy.write("".join([_line(row) for row in rows[start : start + CHUNK]]))
 
 
 def _insert_few(connection: Connection[Any], rows: Rows) -> None:

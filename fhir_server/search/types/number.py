@@ -14,6 +14,7 @@ from typing import Any
 from fhir_server.search.types.asked import Asked
 from fhir_server.sql import Fragment
 
+MOST_DIGITS = 130
 Row = tuple[Decimal | None, Decimal | None]
 """lo, hi; None where an end is open."""
 
@@ -43,9 +44,14 @@ def parse(text: str) -> NumberValue:
     return NumberValue(exact, exact - half, exact + half)
 
 
+def can_be_stored(value: Any) -> bool:
+    """A number of at most 130 digits before or behind the point: more is kept in the resource, but not indexed."""
+    return value is None or abs(Decimal(value).adjusted()) <= MOST_DIGITS
+
+
 def rows(value: Any) -> Iterator[Row]:
     """A number, or a Range of them."""
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and can_be_stored(value):
         yield Decimal(value), Decimal(value)
     elif isinstance(value, dict):
         low, high = (value.get(end, {}).get("value") for end in ("low", "high"))

@@ -25,7 +25,7 @@ Row = tuple[str, str, str | None, Decimal | None, Decimal | None, Decimal | None
 def rows(value: Any) -> Iterator[Row]:
     """A Quantity, Money, Range (of the unit of its ends) or SampledData (its bounds)."""
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        yield "", "", None, Decimal(value), Decimal(value), None, None, None
+        yield from _row({}, value, value)
     elif isinstance(value, dict):
         yield from _complex(value)
 
@@ -52,6 +52,8 @@ def _bounded(value: dict[str, Any]) -> tuple[Any, Any]:
 
 def _row(unit: dict[str, Any], lo: Any, hi: Any) -> Iterator[Row]:
     if not all(v is None or isinstance(v, (int, Decimal)) for v in (lo, hi)) or lo is hi is None:
+        return
+    if not number.can_be_stored(lo) or not number.can_be_stored(hi):
         return
     low, high = (None if v is None else Decimal(v) for v in (lo, hi))
     system, code = str(unit.get("system", "")), str(unit.get("code", ""))
