@@ -56,7 +56,7 @@ def ingest_bundle(context: Context, found: Json, name: str) -> Ingested:
     except NotMappable as error:
         raise FhirError(Problem.BAD_REQUEST, str(error), error.expression) from None
     results = transaction(context, entries_of(bundle), known_content=True)
-    changed = sum(result.is_write for result in results)
+    changed = any(result.changed for result in results)
     return Ingested(name, "loaded" if changed else "unchanged", len(results), results=results)
 
 

@@ -25,6 +25,7 @@ from fhir_server.commands.running import database, say, system_context
 from fhir_server.ingest import Ingested, ingest
 from fhir_server.interactions.context import Context
 from fhir_server.r4 import json
+from fhir_server.r4.outcome import Issue
 from fhir_server.settings import Settings, add_flags
 from fhir_server.store.guise import end_with_parent
 from mappings import files
@@ -107,8 +108,12 @@ def _open(settings: Settings, dsn: str, distribution: Distribution) -> None:
 def _ingest(source: Source) -> Line:
     assert _context is not None
     started = time.monotonic()
-    found = ingest(_context, source)
-    return replace(found, results=[]), time.monotonic() - started
+    try:
+        found = replace(ingest(_context, source), results=[])
+    except Exception as error:  # a bug of ours costs this source, not the ones after it
+        said = Issue("exception", f"An error of this server: {type(error).__name__}.")
+        found = Ingested(source.name, "failed", issues=[said.as_json()])
+    return found, time.monotonic() - started
 
 
 @contextmanager

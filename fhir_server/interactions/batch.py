@@ -10,8 +10,6 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from psycopg import errors
-
 from fhir_server.interactions import capabilities, create, delete, patch, read, search, update
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.entries import Entry
@@ -33,11 +31,6 @@ def _safe(context: Context, entry: Entry) -> Result:
         return named(entry, partial(answer, context, entry))
     except FhirError as error:
         return Result(error.problem.status, outcome=error.as_outcome())
-    except errors.DataError:
-        outside = FhirError(
-            Problem.BAD_REQUEST, "A value lies outside what the database can hold.", entry.place
-        )
-        return Result(outside.problem.status, outcome=outside.as_outcome())
 
 
 def named(entry: Entry, act: Callable[[], Answer]) -> Answer:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from psycopg import Connection
+from psycopg import Connection, DataError
 from uuid_utils import uuid7
 
 from fhir_server.access.decide import Access
@@ -85,13 +85,18 @@ class Context:
 
     @contextmanager
     def connect(self) -> Iterator[Connection[Any]]:
-        """The running transaction's connection, or one of its own for as long as the block lasts."""
+        """The running transaction's connection, or one of its own for as long as the block lasts.
+
+        Raises BAD_REQUEST for a value that the database cannot hold."""
         if self.connection is not None:
             yield self.connection
             return
         self.seen.clear()  # of an attempt that came to nothing
-        with self.service.database.transaction() as connection:
-            yield connection
+        try:
+            with self.service.database.transaction() as connection:
+                yield connection
+        except DataError:
+            raise FhirError(Problem.BAD_REQUEST, "A value lies outside what the database can hold.") from None
         self.service.writer.identities.remember(self.seen)
 
     @contextmanager
@@ -136,7 +141,10 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of an interaction. `body` is JSON as stored or composed; `location` is relative to the base."""
+    """What came of an interaction. `body` is JSON as stored or composed; `location` is relative to the base.
+
+    `is_write`: it was asked to write; `changed`: it made a version.
+    """
 
     status: int
     body: bytes | None = None
@@ -147,6 +155,7 @@ class Result:
     location: str = ""
     outcome: dict[str, Any] | None = None
     is_write: bool = False
+    changed: bool = False
 
     @property
     def etag(self) -> str:

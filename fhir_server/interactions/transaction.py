@@ -68,7 +68,7 @@ def _delete(context: Context, entries: Sequence[Entry], results: dict[int, Resul
             for logical_id in ids
         ]
         writes += own
-        results[entry.number] = Result(204, type=entry.type, id=entry.id)
+        results[entry.number] = Result(204, type=entry.type, id=entry.id, changed=bool(ids))
     _refuse_overlap(writes)
     if writes:
         assert context.connection is not None
@@ -116,7 +116,7 @@ def _write(
     for entry, write in plan.writes:
         results[entry.number] = result_of(write)
     for entry, write in plan.same:
-        results[entry.number] = replace(result_of(write, 200), is_write=False)
+        results[entry.number] = replace(result_of(write, 200), is_write=False, changed=False)
 
 
 def _identify(context: Context, entry: Entry, plan: _Plan, results: dict[int, Result]) -> None:

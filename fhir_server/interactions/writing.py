@@ -56,7 +56,9 @@ def result_of(write: Write, status: int | None = None) -> Result:
     code = status or (201 if write.created else 200)
     location = f"{write.type}/{write.id}/_history/{write.version}"
     return Result(
-        code, write.body, write.type, write.id, write.version, write.last_updated, location, is_write=True
+        *(code, write.body, write.type, write.id, write.version, write.last_updated, location),
+        is_write=True,
+        changed=write.changed,
     )
 
 
