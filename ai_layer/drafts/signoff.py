@@ -30,6 +30,8 @@ from fhir_server.store.write import instant
 
 Json = dict[str, Any]
 NOTE_LETTERS = 2000
+OPEN = frozenset(["requested", "received", "accepted", "ready", "in-progress"])
+"""Statuses of a Task that somebody may have taken up, and nobody has decided. https://hl7.org/fhir/R4/valueset-task-status.html"""
 RETRACTED: Json = {
     "system": provenance.LIFECYCLE,
     "code": "deprecate",
@@ -76,7 +78,7 @@ def _decision(context: Context, request: OperationRequest) -> Decision:
 def _draft(context: Context, task: Json, decision: Decision) -> Json:
     """The draft in the Task's focus, locked, as it waits for the decision."""
     assert context.connection is not None
-    if task.get("status") != "requested":
+    if task.get("status") not in OPEN:
         raise FhirError(Problem.CONFLICT, f"The Task is {task.get('status')} already.", "Task.status")
     focus = target(task.get("focus"))
     if not focus.startswith(("MedicationRequest/", "Appointment/")):

@@ -16,7 +16,7 @@ from ai_layer.drafts.lane import details_of
 from ai_layer.drafts.told import text_of
 from fhir_server.interactions.context import Context
 from fhir_server.operations.registry import OperationRequest
-from fhir_server.r4.datatypes import Interval
+from fhir_server.r4.datatypes import EARLIEST, Interval
 from fhir_server.r4.outcome import FhirError, Problem
 
 Json = dict[str, Any]
@@ -52,7 +52,7 @@ def wanted_of(context: Context, request: OperationRequest) -> Wanted:
 def wanted_again(task: Json) -> Wanted:
     """What the Task's call asked for."""
     authored = when(task.get("authoredOn"))
-    return _wanted(authored.lo if authored else datetime.min, details_of(task))
+    return _wanted(authored.lo if authored else EARLIEST, details_of(task))
 
 
 def details(wanted: Wanted) -> dict[str, str]:

@@ -151,6 +151,22 @@ def test_a_clinician_s_app_that_may_not_write_orders_approves_none(clinic: Clini
     assert clinic.get(asked.reference("draft"))["status"] == "draft"
 
 
+@pytest.mark.parametrize(
+    ("status", "is_open"),
+    [("accepted", True), ("in-progress", True), ("completed", False), ("cancelled", False)],
+)
+def test_a_task_that_was_taken_up_can_be_decided_and_one_that_was_closed_cannot(
+    clinic: Clinic, status: str, is_open: bool
+) -> None:
+    asked = refill(clinic)
+    clinic.put(clinic.get(asked.reference("task")) | {"status": status})
+    if is_open:
+        assert sign(clinic, asked).reference("result")
+    else:
+        refused = clinic.refused(clinic.clinician(), "sign-off", asked.reference("task"), decision="approve")
+        assert refused.problem.status == 409
+
+
 def test_a_task_is_decided_once(clinic: Clinic) -> None:
     asked = refill(clinic)
     sign(clinic, asked)
