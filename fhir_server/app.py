@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -66,6 +67,12 @@ def _allow_browsers(app: FastAPI, origins: str) -> None:
         )
 
 
+def _allow(error: Exception) -> dict[str, str]:
+    """The header Allow, which the router knows."""
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return {name.lower(): text for name, text in (headers or {}).items() if name.lower() == "allow"}
+
+
 def _answer_in_fhir(app: FastAPI, service: Service) -> None:
     """Addresses that nobody has answer with an OperationOutcome as well."""
 
@@ -83,7 +90,9 @@ def _answer_in_fhir(app: FastAPI, service: Service) -> None:
         return sent(
             incoming,
             response.refused(
-                incoming, FhirError(Problem.METHOD_NOT_ALLOWED, "This address does not know this method.")
+                incoming,
+                FhirError(Problem.METHOD_NOT_ALLOWED, "This address does not know this method."),
+                _allow(error),
             ),
         )
 

@@ -1,6 +1,6 @@
 """patch: change parts of a resource; the version changes only where its content does.
 
-JSON Patch comes as a list (in a Bundle: as a Binary that holds it), FHIRPath Patch as Parameters. The id and the type stay as they
+JSON Patch comes as a list (in a Bundle: as a Binary that holds it), FHIRPath Patch as Parameters, JSON Merge Patch as Merge. The id and the type stay as they
 are. https://hl7.org/fhir/R4/http.html#patch
 """
 
@@ -16,11 +16,11 @@ from fhir_server.interactions.writing import again, checked, result_of
 from fhir_server.r4 import json
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
-from fhir_server.r4.patch import fhirpath_patch, json_patch
+from fhir_server.r4.patch import Merge, fhirpath_patch, json_patch, merge_patch
 from fhir_server.store import read as store
 from fhir_server.store.write import Write
 
-Patch = list[Any] | dict[str, Any]
+Patch = list[Any] | dict[str, Any] | Merge
 _LOCK = "SELECT FROM resource WHERE type = %s AND id = %s FOR UPDATE"
 
 
@@ -70,6 +70,8 @@ def patched(context: Context, resource_type: str, logical_id: str, change: Patch
 def _apply(resource: dict[str, Any], change: Patch) -> dict[str, Any]:
     if isinstance(change, list):
         return json_patch(resource, change)
+    if isinstance(change, Merge):
+        return merge_patch(resource, change.change)
     kind = change.get("resourceType") if isinstance(change, dict) else None
     if kind == "Parameters":
         return fhirpath_patch(resource, change)

@@ -1,7 +1,7 @@
 """Patches: a resource and a list of changes -> the changed resource. Pure.
 
 JSON Patch is RFC 6902 (library jsonpatch); FHIRPath Patch is https://hl7.org/fhir/R4/fhirpatch.html, its paths evaluated here for
-the plain forms (members, indexes, `where(a = 'b')`).
+the plain forms (members, indexes, `where(a = 'b')`). JSON Merge Patch is RFC 7396: R4 does not name it, fhirpy and Aidbox speak it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,27 @@ def json_patch(resource: Json, change: list[Any]) -> Json:
     if not isinstance(found, dict):
         raise FhirError(Problem.NOT_PROCESSABLE, "The patch leaves no resource.")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A JSON Merge Patch: the members to change; null removes one. https://www.rfc-editor.org/rfc/rfc7396"""
+
+    change: Json
+
+
+def merge_patch(resource: Json, change: Json) -> Json:
+    """Objects are merged member by member; anything else, a list too, takes the place of what was there."""
+    merged = dict(resource)
+    for name, value in change.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            inner = merged.get(name)
+            merged[name] = merge_patch(inner if isinstance(inner, dict) else {}, value)
+        else:
+            merged[name] = value
+    return merged
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from fhir_server.interactions.context import Context, Service
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest import response
-from fhir_server.rest.request import Incoming, wanted_format
+from fhir_server.rest.request import Incoming, accepts, wanted_format
 from fhir_server.rest.response import Outgoing
 from fhir_server.rest.routes import OPEN_SHAPES, allowed, handler_of, shape_of
 
@@ -132,10 +133,11 @@ async def read_body(request: Request, most: int) -> bytes:
 
 def _unpacked(request: Request, body: bytes, refusal: FhirError, most: int) -> bytes:
     """A gzip body, no further than the limit."""
-    if request.headers.get("content-encoding", "").lower() != "gzip":
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
         return body
-    import zlib
-
+    if coding != "gzip":
+        raise FhirError(Problem.UNSUPPORTED_MEDIA, "Content-Encoding: expected gzip, or none.")
     unpacker = zlib.decompressobj(31)
     try:
         found = unpacker.decompress(body, most + 1)
@@ -143,6 +145,8 @@ def _unpacked(request: Request, body: bytes, refusal: FhirError, most: int) -> b
         raise FhirError(Problem.BAD_REQUEST, "Content-Encoding: the body is not gzip.") from None
     if len(found) > most:
         raise refusal
+    if not unpacker.eof:
+        raise FhirError(Problem.BAD_REQUEST, "Content-Encoding: the body ends too early to be gzip.")
     return found
 
 
@@ -156,17 +160,19 @@ def sent(incoming: Incoming, outgoing: Outgoing) -> Response:
     if outgoing.stream is not None:
         return StreamingResponse(outgoing.stream, outgoing.status, headers)
     body = _compressed(incoming, outgoing.body, headers)
-    return Response(b"" if incoming.method == "HEAD" else body, outgoing.status, headers)
+    if incoming.method == "HEAD":
+        return Response(b"", outgoing.status, {**headers, "content-length": str(len(body))})
+    return Response(body, outgoing.status, headers)
 
 
 def _compressed(incoming: Incoming, body: bytes, headers: dict[str, str]) -> bytes:
     accepted = incoming.headers.get("accept-encoding", "")
     if len(body) < COMPRESSED_FROM or not accepted:
         return body
-    if "zstd" in accepted:
+    if accepts(accepted, "zstd"):
         headers["content-encoding"] = "zstd"
         return zstandard.ZstdCompressor(level=1).compress(body)
-    if "gzip" in accepted:
+    if accepts(accepted, "gzip"):
         headers["content-encoding"] = "gzip"
         return gzip.compress(body, 1)
     return body

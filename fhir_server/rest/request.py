@@ -13,11 +13,13 @@ from urllib.parse import parse_qsl
 
 from fhir_server.r4 import json, xml
 from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.r4.patch import Merge
 
 Pair = tuple[str, str]
 JSON_TYPES = ("application/fhir+json", "application/json", "text/json", "application/json+fhir")
 XML_TYPES = ("application/fhir+xml", "application/xml", "text/xml", "application/xml+fhir")
 PATCH_TYPES = ("application/json-patch+json",)
+MERGE_TYPES = ("application/merge-patch+json", "application/json")
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -91,18 +93,27 @@ class Incoming:
         return self.body
 
     def patch(self) -> Any:
-        """The body of a patch: a list (JSON Patch) or Parameters (FHIRPath Patch)."""
+        """The body of a patch: a list (JSON Patch), Parameters (FHIRPath Patch), or members to merge where it is plain JSON."""
         if self.content_type in PATCH_TYPES:
             return json.decode(self.body)
         if self.content_type in XML_TYPES:
             return xml.from_xml(self.body)
-        self._require_json((*JSON_TYPES, *PATCH_TYPES))
-        return json.decode(self.body)
+        self._require_json((*JSON_TYPES, *PATCH_TYPES, *MERGE_TYPES))
+        found = json.decode(self.body)
+        is_plain = self.content_type in MERGE_TYPES and isinstance(found, dict)
+        return Merge(found) if is_plain and found.get("resourceType") != "Parameters" else found
 
     def _require_json(self, accepted: tuple[str, ...]) -> None:
         if self.content_type not in accepted:
             shown = ", ".join((*accepted[:2], *XML_TYPES[:1]))
             raise FhirError(Problem.UNSUPPORTED_MEDIA, f"Content-Type: expected {shown}.")
+
+
+def accepts(header: str, coding: str) -> bool:
+    """Whether Accept-Encoding names it, and not with q=0."""
+    return any(
+        part.partition(";")[0].strip().lower() == coding and _quality(part) > 0 for part in header.split(",")
+    )
 
 
 _SHORT = {"json": "json", "xml": "xml", "ndjson": "json", "html": "json", "text/html": "json", "*": "json"}

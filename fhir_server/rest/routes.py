@@ -112,9 +112,13 @@ def _vread(context: Context, incoming: Incoming) -> Result:
 
 
 def _create(context: Context, incoming: Incoming) -> Result:
-    return create.create(
-        context, incoming.segments[0], incoming.resource(), incoming.headers.get("if-none-exist", "")
-    )
+    condition = incoming.headers.get("if-none-exist", "") or _condition(incoming)
+    return create.create(context, incoming.segments[0], incoming.resource(), condition)
+
+
+def _condition(incoming: Incoming) -> str:
+    """fhirpy and Aidbox put the condition of a create into the address."""
+    return incoming.query if any(name not in ("_format", "_pretty") for name, _ in incoming.pairs) else ""
 
 
 def _if_match(incoming: Incoming) -> int | None:
