@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
-MOST_TOKENS = 128
+MOST_TOKENS = 64
 BATCH = 32
 
 

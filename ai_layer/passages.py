@@ -22,6 +22,9 @@ EXCLUDED = frozenset(["entered-in-error", "refuted", "not-done", "cancelled"])
 """Statuses of what did not happen: found only when it is asked for by name."""
 
 
+ENGLISH_WORDS, FRENCH_WORDS = 6, 4
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """`text` is embedded; `label` is what the concept is called; the rest orders and filters."""
@@ -169,4 +172,5 @@ def _text(
 
 
 def _lay_words(entry: lay.LayEntry) -> list[str]:
-    return [*lay.synonyms(entry, "en"), entry.about_in("en"), *lay.synonyms(entry, "fr")]
+    """The plain name and the commonest words for it: a sentence more would cost a third of the speed of a load."""
+    return [*lay.synonyms(entry, "en")[:ENGLISH_WORDS], *lay.synonyms(entry, "fr")[:FRENCH_WORDS]]
