@@ -29,9 +29,7 @@ def ingest(context: Context, request: OperationRequest) -> Result:
 def _ingest(context: Context, request: OperationRequest) -> Result:
     with context.transaction() as inside:
         loaded = ingest_bundle(inside, _bundle(request), f"$ingest {context.request_id}")
-        written = [
-            f"{r.type}/{r.id}/_history/{r.version}" for r in loaded.results if r.changed
-        ]
+        written = [f"{r.type}/{r.id}/_history/{r.version}" for r in loaded.results if r.changed]
         patients = [f"{r.type}/{r.id}" for r in loaded.results if r.type == "Patient"]
         found: list[Json] = [
             {

@@ -247,7 +247,9 @@ def test_a_model_that_fails_leaves_the_rules_answer(
     assert _with_model(context, monkeypatch, Down()).writer == "rules"
 
 
-@pytest.mark.parametrize("question", ["What is my blood type?", "What is my eye colour?", "How is my spleen?"])
+@pytest.mark.parametrize(
+    "question", ["What is my blood type?", "What is my eye colour?", "How is my spleen?"]
+)
 def test_a_word_that_two_things_share_is_not_enough(context: Context, question: str) -> None:
     more = observation("718-7", "Hemoglobin [Mass/volume] in Blood", 11, "g/dL", "2026-01-01")
     put(context, {"Observation/blood": more})
