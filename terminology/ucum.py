@@ -121,14 +121,8 @@ def linear_scale(code: str) -> tuple[Decimal, Decimal, str] | None:
 
 
 def base_quantity(units: Any, number: int) -> Any:
-    scaled = units if number == 1 and not is_offset(units) else None
-    if scaled is not None:
-        return scaled.to_base_units()
+    """So many of this unit, in base units."""
     return registry().Quantity(number * units.magnitude, units.units).to_base_units()
-
-
-def is_offset(units: Any) -> bool:
-    return not bool(units._is_multiplicative)
 
 
 def sorted_terms(quantity: Any) -> list[str]:
@@ -171,6 +165,6 @@ def with_marks(base: str, code: str, bare: str) -> str | None:
 @cache
 def registry() -> Any:
     """pint's registry with UCUM names: read on first use, 0.4 s."""
-    from ucumvert import PintUcumRegistry  # type: ignore[import-untyped, unused-ignore]
+    from ucumvert import PintUcumRegistry
 
     return PintUcumRegistry()
