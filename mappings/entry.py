@@ -90,7 +90,7 @@ def place(entry: Entry, names: Names, is_requested: bool) -> Placed:
     if request and not _is_plain_create(entry, request):
         return _as_requested(entry, request)
     if "resource" not in entry:
-        return _deletion(entry, names)
+        return _as_requested(entry, {}) if is_requested else _deletion(entry, names)
     return _update(entry, names, request or {}, with_alias=not is_requested)
 
 

@@ -56,7 +56,12 @@ def _statement(context: Context) -> Json:
         "implementation": {"description": "Chartline", "url": context.base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
-        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
+        "patchFormat": [
+            "application/json-patch+json",
+            "application/fhir+json",
+            "application/fhir+xml",
+            "application/merge-patch+json",
+        ],
         "rest": [_rest(context)],
     }
 
