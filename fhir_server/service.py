@@ -61,6 +61,7 @@ def open_service(
         tuple(hooks),
         is_draft=is_unsigned_draft,
         keep_unchanged=settings.keep_unchanged,
+        enforce_references=settings.references == "enforce",
     )
     service = Service(settings, database, registry, writer, _cursor_key(database))
     service.operations = operations or Operations(OPERATIONS)

@@ -92,6 +92,7 @@ class Writer:
     hooks: Sequence[WriteHook] = ()
     is_draft: Callable[[dict[str, Any]], bool] = lambda resource: False
     keep_unchanged: bool = True
+    enforce_references: bool = False
 
     def apply(self, connection: Connection[Any], writes: Sequence[Write], now: datetime) -> Applied:
         """Write them all. Raises CONFLICT or PRECONDITION_FAILED where a version is not the expected one."""
@@ -164,6 +165,8 @@ class Writer:
         own = {(w.type, w.id): w.rid for w in writes}
         outside, texts = symbols(indexed)
         targets = self.identities.targets(connection, outside - own.keys(), now)
+        if self.enforce_references:
+            _refuse_missing(connection, targets)
         numbers = self.terms.numbers(texts)
         rids = targets | own
         tables: dict[str, list[tuple[Any, ...]]] = {"compartment": []}
@@ -263,6 +266,15 @@ def earlier_bodies(connection: Connection[Any], rid: int) -> list[bytes]:
     """Bodies of the superseded versions, newest first."""
     query = "SELECT body FROM history WHERE rid = %s AND body IS NOT NULL ORDER BY version DESC"
     return [body for (body,) in connection.execute(query, (rid,)).fetchall()]
+
+
+def _refuse_missing(connection: Connection[Any], targets: dict[Identity, int]) -> None:
+    """Raises INVALID where a reference leads to nothing that is there now. https://hl7.org/fhir/R4/http.html#create"""
+    missing = "SELECT count(*) FROM resource WHERE rid = ANY(%s) AND body IS NULL"
+    row = connection.execute(missing, (list(targets.values()),)).fetchone()
+    if row and row[0]:
+        said = f"{row[0]} referenced resources are not there, and CHARTLINE_REFERENCES is enforce."
+        raise FhirError(Problem.INVALID, said)
 
 
 def _give_rids(connection: Connection[Any], writes: list[Write]) -> None:
