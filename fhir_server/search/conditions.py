@@ -25,7 +25,7 @@ from fhir_server.search.query import (
     Updated,
 )
 from fhir_server.search.types import composite, date, number, quantity, reference, string, token, uri
-from fhir_server.search.types.asked import split, unescape
+from fhir_server.search.types.asked import check_escapes, split, unescape
 
 MODIFIERS: dict[str, tuple[str, ...]] = {
     "token": token.MODIFIERS,
@@ -95,6 +95,7 @@ def _merged(found: Sequence[Parameter]) -> Parameter:
 
 
 def _match(registry: Registry, found: Parameter, modifier: str, name: str, value: str) -> Condition:
+    check_escapes(name, value)
     if modifier == "missing":
         return Missing(found, _boolean(name, value))
     if modifier == "type" and found.type == "reference":

@@ -60,6 +60,18 @@ def split(text: str, separator: str) -> list[str]:
     return [*parts, text[start:]]
 
 
+_ESCAPED = re.compile(r"(?:[^\\]|\\[,|$\\])*")
+
+
+def check_escapes(name: str, value: str) -> None:
+    """Raises BAD_PARAMETER where a backslash stands before anything but `,` `|` `$` or itself."""
+    if "\\" in value and not _ESCAPED.fullmatch(value):
+        raise FhirError(
+            Problem.BAD_PARAMETER,
+            f"{name}: a backslash escapes a comma, a bar, a dollar sign or a backslash.",
+        )
+
+
 def unescape(text: str) -> str:
     """`\\,` `\\|` `\\$` `\\\\` become what they stand for."""
     return re.sub(r"\\([,|$\\])", r"\1", text) if "\\" in text else text

@@ -26,7 +26,7 @@ def rows(value: Any) -> Iterator[Row]:
     if isinstance(value, str):
         yield from _point(value)
     elif isinstance(value, dict):
-        yield from _timing(value) if "event" in value or "repeat" in value else _period(value)
+        yield from _timing(value) if _TIMING & value.keys() else _period(value)
 
 
 def _point(text: str) -> Iterator[Row]:
@@ -43,13 +43,32 @@ def _period(value: dict[str, Any]) -> Iterator[Row]:
         yield start[0] if start else BEGINNING, end[1] if end else END
 
 
+_TIMING = frozenset(["event", "repeat", "code"])
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "wk": 604800, "mo": 2678400, "a": 31622400}
+"""UCUM's units of time; a month and a year are taken at their longest, so that nothing is cut off."""
+
+
 def _timing(value: dict[str, Any]) -> Iterator[Row]:
-    """The whole stretch from the first to the last event, and the bounds."""
-    events = [row for event in value.get("event", ()) for row in _point(str(event))]
-    bounds = value.get("repeat", {}).get("boundsPeriod") if isinstance(value.get("repeat"), dict) else None
-    events += list(_period(bounds)) if isinstance(bounds, dict) else []
-    if events:
-        yield min(lo for lo, _ in events), max(hi for _, hi in events)
+    """Only the outer limits: from the first to the last event and the bounds; without either it may be at any time."""
+    repeat = value.get("repeat") if isinstance(value.get("repeat"), dict) else {}
+    assert isinstance(repeat, dict)
+    found = [row for event in value.get("event", ()) for row in _point(str(event))]
+    bounds = repeat.get("boundsPeriod")
+    found += list(_period(bounds)) if isinstance(bounds, dict) else []
+    if not found:
+        yield BEGINNING, END
+        return
+    lo = min(lo for lo, _ in found)
+    yield lo, max(_plus(lo, _longest(repeat)), *(hi for _, hi in found))
+
+
+def _longest(repeat: dict[str, Any]) -> timedelta:
+    """How long the bounds last at most, where they are a duration or a range of them."""
+    bounds = repeat.get("boundsDuration") or (repeat.get("boundsRange") or {}).get("high") or {}
+    try:
+        return timedelta(seconds=float(bounds["value"]) * _SECONDS[str(bounds["code"])])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return timedelta()
 
 
 def where(asked: Asked) -> Fragment:

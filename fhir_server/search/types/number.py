@@ -1,20 +1,25 @@
 """Search parameter type `number`.
 
-`eq` and `ne` compare with the interval that the digits imply: `100` is [99.5, 100.5).
+`eq` and `ne` compare with the interval that the digits imply: `100` is [99.5, 100.5), and so is `1.00e2`.
 The other prefixes compare with the number exactly as written. https://hl7.org/fhir/R4/search.html#number
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import Any
 
 from fhir_server.search.types.asked import Asked
 from fhir_server.sql import Fragment
 
 MOST_DIGITS = 130
+_NUMBER = re.compile(
+    r"-?(?P<whole>[0-9]{1,60})(?:\.(?P<fraction>[0-9]{1,60}))?(?:[eE](?P<exponent>[+-]?[0-9]{1,3}))?"
+)
+_ALL_DIGITS, _CANONICAL_DIGITS = Context(prec=400), Context(prec=24)
 Row = tuple[Decimal | None, Decimal | None]
 """lo, hi; None where an end is open."""
 
@@ -29,19 +34,32 @@ class NumberValue:
 
     def scaled(self, factor: Decimal, offset: Decimal) -> NumberValue:
         """The same in another unit."""
-        return NumberValue(*(v * factor + offset for v in (self.exact, self.lo, self.hi)))
+        return NumberValue(*(scale(v, factor, offset) for v in (self.exact, self.lo, self.hi)))
 
 
 def parse(text: str) -> NumberValue:
-    """Raises ValueError where the text is no number."""
-    try:
-        exact = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(text) from None
-    if not exact.is_finite() or abs(exact.adjusted()) > 100:
+    """Raises ValueError where the text is no decimal of R4."""
+    match = _NUMBER.fullmatch(text)
+    exact = Decimal(text) if match else Decimal("NaN")
+    if match is None or not exact.is_finite() or abs(exact.adjusted()) > 100:
         raise ValueError(text)
-    half = Decimal((0, (5,), int(exact.as_tuple().exponent) - 1))
-    return NumberValue(exact, exact - half, exact + half)
+    half = Decimal((0, (5,), _last_place(match) - 1))
+    return NumberValue(exact, _ALL_DIGITS.subtract(exact, half), _ALL_DIGITS.add(exact, half))
+
+
+def _last_place(match: re.Match[str]) -> int:
+    """The power of ten of the last significant digit.
+
+    R4 reads `1e2` as [95, 105): a single digit before an exponent counts as if a zero stood behind it.
+    """
+    digits, exponent = match["fraction"] or "", match["exponent"]
+    is_lone = exponent is not None and not digits and len(match["whole"].lstrip("0")) == 1
+    return int(exponent or 0) - len(digits) - is_lone
+
+
+def scale(value: Decimal, factor: Decimal, offset: Decimal) -> Decimal:
+    """In another unit, to 24 digits: stored and asked-for amounts are rounded alike, so equal ones stay equal."""
+    return _CANONICAL_DIGITS.fma(value, factor, offset)
 
 
 def can_be_stored(value: Any) -> bool:

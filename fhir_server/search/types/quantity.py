@@ -62,7 +62,7 @@ def _row(unit: dict[str, Any], lo: Any, hi: Any) -> Iterator[Row]:
         yield system, code, unit.get("unit"), low, high, None, None, None
         return
     times, plus, base = factor
-    scaled = [None if v is None else v * times + plus for v in (low, high)]
+    scaled = [None if v is None else number.scale(v, times, plus) for v in (low, high)]
     yield system, code, unit.get("unit"), low, high, scaled[0], scaled[1], base
 
 
