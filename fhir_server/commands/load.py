@@ -31,7 +31,6 @@ from fhir_server.store.guise import end_with_parent
 from mappings import files
 from mappings.order import order
 from mappings.source import Source
-from terminology.ucum import canonical_factor
 
 WAITING = 8
 """Sources that may wait for a worker, so that a folder of any size is read as it is loaded."""
@@ -80,7 +79,6 @@ def load(
         _open(settings, dsn, distribution)
         yield from map(_ingest, sources)
         return
-    canonical_factor("mg/dL")  # the units take a second to read: once, before the processes part
     with ProcessPoolExecutor(jobs, initializer=_open, initargs=(settings, dsn, distribution)) as pool:
         running: set[Future[Line]] = set()
         wave = 0
