@@ -6,14 +6,16 @@ https://hl7.org/fhir/R4/http.html#search
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import quote, urlencode
+from dataclasses import replace
 
 from fhir_server.interactions.context import Context, Result
+from fhir_server.interactions.paging import Links
 from fhir_server.interactions.shape import shaped
 from fhir_server.r4 import json
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem, operation_outcome
-from fhir_server.search import cursor, page
+from fhir_server.search import page
+from fhir_server.search.cursor import Cursor
 from fhir_server.search.parse import parse
 from fhir_server.search.query import Condition, InCompartment, Query
 from fhir_server.store import read as store
@@ -36,10 +38,13 @@ def search(
     query = parse(
         service.registry, resource_type, pairs, limits=context.limits, lenient=context.lenient, within=within
     )
-    statement = page.statement(query, context.compiler(), service.cursor_key)
+    at = Cursor.of(query.cursor, service.cursor_key, query.order) if query.cursor else None
     with context.connect() as connection:
-        rows = list(store.page(connection, statement))
-    return Result(200, _bundle(context, query, rows, path or resource_type))
+        rows = list(store.page(connection, page.statement(query, context.compiler(), at)))
+        if query.total == "estimate" and any(r.mode == "total" and r.rid > page.COUNTED for r in rows):
+            expected = store.expected_rows(connection, page.guess(query, context.compiler()))
+            rows = [replace(r, rid=max(r.rid, expected)) if r.mode == "total" else r for r in rows]
+    return Result(200, _bundle(context, query, rows, Links(context, query, path or resource_type, at)))
 
 
 def compartment(
@@ -59,18 +64,17 @@ def compartment(
     )
 
 
-def _bundle(context: Context, query: Query, rows: Sequence[Row], path: str) -> bytes:
+def _bundle(context: Context, query: Query, rows: Sequence[Row], links: Links) -> bytes:
     matches = [row for row in rows if row.mode == "match"]
-    has_next = len(matches) > query.count
-    kept = matches[: query.count]
+    kept = links.kept(matches)
     shown = kept + [row for row in rows if row.mode == "include"]
     total = next((row.rid for row in rows if row.mode == "total"), None)
-    if total is None and not has_next and not query.cursor:
+    if total is None and len(matches) == len(kept) and not query.cursor and query.count:
         total = len(kept)
     head = {"resourceType": "Bundle", "id": context.service.new_id(), "type": "searchset"}
     if total is not None:
         head["total"] = total  # type: ignore[assignment]
-    head["link"] = _links(context, query, kept, has_next, path)  # type: ignore[assignment]
+    head["link"] = links.of(kept, len(matches) > len(kept))  # type: ignore[assignment]
     entries = [_entry(context, query, row) for row in shown] + _outcome_entry(query)
     text = json.encode(head)
     return text[:-1] + b',"entry":[' + b",".join(entries) + b"]}" if entries else text
@@ -90,29 +94,3 @@ def _outcome_entry(query: Query) -> list[bytes]:
     if not query.issues:
         return []
     return [json.encode({"resource": operation_outcome(query.issues), "search": {"mode": "outcome"}})]
-
-
-def _links(
-    context: Context, query: Query, kept: Sequence[Row], has_next: bool, path: str
-) -> list[dict[str, str]]:
-    said = [pair for pair in query.understood if pair[0] != "_cursor"]
-    found = [_link(context, "self", path, [*said, *_at(query.cursor)])]
-    if query.cursor or has_next:
-        found.append(_link(context, "first", path, said))
-    if has_next and kept:
-        last = kept[-1]
-        position = cursor.write((*last.keys, last.rid), context.service.cursor_key)
-        found.append(_link(context, "next", path, [*said, *_at(position)]))
-    return found
-
-
-def _at(position: str) -> list[Pair]:
-    return [("_cursor", position)] if position else []
-
-
-def _link(context: Context, relation: str, path: str, pairs: Sequence[Pair]) -> dict[str, str]:
-    query = urlencode(pairs, quote_via=quote, safe=":/|,$*")
-    return {
-        "relation": relation,
-        "url": f"{context.base}/{path}".rstrip("/") + (f"?{query}" if query else ""),
-    }

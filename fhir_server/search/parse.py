@@ -68,6 +68,7 @@ def parse(
         sort=draft.sort,
         includes=tuple(draft.includes),
         count=_count(draft),
+        most=_whole_number(draft, "_maxresults"),
         total=_one_of(draft, "_total", TOTALS, "none"),
         summary=_one_of(draft, "_summary", SUMMARIES, ""),
         elements=tuple(e for e in draft.result.get("_elements", "").split(",") if e),
@@ -134,12 +135,17 @@ def _nothing(draft: _Draft, name: str, value: str) -> None:
 
 
 def _count(draft: _Draft) -> int:
-    text = draft.result.get("_maxresults") if "_count" not in draft.result else draft.result["_count"]
+    found = _whole_number(draft, "_count")
+    return draft.limits.page if found is None else min(found, draft.limits.most)
+
+
+def _whole_number(draft: _Draft, name: str) -> int | None:
+    text = draft.result.get(name)
     if text is None:
-        return draft.limits.page
+        return None
     if not text.isascii() or not text.isdigit():
-        raise FhirError(Problem.BAD_PARAMETER, "_count: expected a whole number from 0.")
-    return min(int(text[:9]), draft.limits.most)
+        raise FhirError(Problem.BAD_PARAMETER, f"{name}: expected a whole number from 0.")
+    return int(text[:9])
 
 
 def _one_of(draft: _Draft, name: str, allowed: Sequence[str], default: str) -> str:

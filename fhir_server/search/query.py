@@ -153,13 +153,17 @@ class Include:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One page of a search. `type` is empty for a system-level search; `understood` makes the self link."""
+    """One page of a search. `type` is empty for a system-level search; `understood` makes the self link.
+
+    `count` is the size of a page, `most` how many matches all pages together may bring.
+    """
 
     type: str
     condition: AllOf
     sort: tuple[Sort, ...] = ()
     includes: tuple[Include, ...] = ()
     count: int = 50
+    most: int | None = None
     total: str = "none"
     summary: str = ""
     elements: tuple[str, ...] = ()
@@ -167,3 +171,9 @@ class Query:
     understood: tuple[tuple[str, str], ...] = ()
     issues: tuple[Issue, ...] = field(default=())
     asks_for_drafts: bool = False
+
+    @property
+    def order(self) -> str:
+        """What a cursor has to agree with: the type and the sort keys."""
+        keys = ",".join(f"-{sort.code}" if sort.descending else sort.code for sort in self.sort)
+        return f"{self.type}?{keys}"

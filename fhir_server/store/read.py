@@ -99,6 +99,12 @@ def page(connection: Connection[Any], statement: Fragment) -> Iterator[Row]:
         yield Row(mode, rid, found, tuple(keys or ()))
 
 
+def expected_rows(connection: Connection[Any], statement: Fragment) -> int:
+    """How many rows the planner expects of an EXPLAIN statement."""
+    row = connection.execute(statement.text, statement.values).fetchone()
+    return int(row[0][0]["Plan"]["Plan Rows"]) if row else 0
+
+
 def version_of(row: Sequence[Any]) -> Version:
     """A row (rid, type, id, version, last_updated, body) as a Version, its body decompressed."""
     rid, kind, logical_id, number, last_updated, frame = row

@@ -1,0 +1,171 @@
+"""`_sort` and the place of a page: the matches in their order, from a position on, forwards or backwards.
+
+Resources without the value come last in both directions; the rid decides between equals. Going backwards is the same walk with
+every sign turned round. https://hl7.org/fhir/R4/search.html#sort
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fhir_server.search.cursor import Cursor
+from fhir_server.search.query import Query, Sort
+from fhir_server.sql import Fragment
+
+COLUMNS = "rid, type, id, version, last_updated, body"
+_KEY_COLUMN = {
+    "date": "lo",
+    "number": "lo",
+    "quantity": "lo",
+    "string": "value",
+    "uri": "value",
+    "token": "code",
+    "reference": "target",
+}
+_KEY_CAST = {"date": "timestamptz", "number": "numeric", "quantity": "numeric", "reference": "bigint"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A sort key in SQL: its expression, the join that it needs, its type, and its direction in this walk."""
+
+    text: str
+    join: str
+    cast: str
+    descending: bool
+
+    @property
+    def behind(self) -> str:
+        """What a value further on compares with."""
+        return "<" if self.descending else ">"
+
+
+def page(query: Query, where: Fragment, at: Cursor | None) -> Fragment:
+    """SELECT of one match more than the page holds; `place` numbers them in the direction of the walk."""
+    is_backward = at is not None and at.is_backward
+    keys = [_key(number, sort, is_backward) for number, sort in enumerate(query.sort)]
+    if len(keys) == 1 and query.sort[0].parameter is not None:
+        return _by_index(query, keys[0], where, at)
+    return _by_keys(query, keys, where, at)
+
+
+def _key(number: int, sort: Sort, is_backward: bool) -> _Key:
+    descending = sort.descending != is_backward
+    if sort.parameter is None:
+        cast = {"_lastUpdated": "timestamptz", "_id": "text"}.get(sort.code, "bigint")
+        column = {"_lastUpdated": "r.last_updated", "_id": "r.id"}.get(sort.code, "r.rid")
+        return _Key(column, "", cast, descending)
+    kind = sort.parameter.type
+    column, best = _KEY_COLUMN[kind], "max" if sort.descending else "min"
+    join = (
+        f"LEFT JOIN LATERAL (SELECT {best}(k.{column}) AS key FROM {sort.parameter.table} k"
+        f" WHERE k.rid = r.rid AND k.param {_numbers(sort)}) s{number} ON TRUE"
+    )
+    return _Key(f"s{number}.key", join, _KEY_CAST.get(kind, "text"), descending)
+
+
+def _numbers(sort: Sort) -> str:
+    stored = sort.parameter.stored if sort.parameter else ()
+    return f"= {stored[0]}" if len(stored) == 1 else f"IN ({', '.join(map(str, stored))})"
+
+
+def _by_keys(query: Query, keys: list[_Key], where: Fragment, at: Cursor | None) -> Fragment:
+    """Any number of keys, each looked up for each match."""
+    is_backward = at is not None and at.is_backward
+    rid_descends = keys[0].descending if keys else is_backward
+    nulls = "FIRST" if is_backward else "LAST"
+    order = [f"{k.text} {'DESC' if k.descending else 'ASC'} NULLS {nulls}" for k in keys]
+    listed_order = ", ".join([*order, "r.rid DESC" if rid_descends else "r.rid"])
+    inner = where & _behind(keys, at, rid_descends) if at else where
+    listed = ", ".join(f"({k.text})::text" for k in keys)
+    return Fragment(
+        f"SELECT {_qualified()}, ARRAY[{listed}]::text[] AS keys, row_number() OVER (ORDER BY {listed_order}) AS place"
+        f" FROM resource r {' '.join(k.join for k in keys)} WHERE {inner.text}"
+        f" ORDER BY {listed_order} LIMIT {query.count + 1}",
+        inner.values,
+    )
+
+
+def _behind(keys: list[_Key], at: Cursor, rid_descends: bool) -> Fragment:
+    """Strictly further on than the position: some key is, and all before that one are equal."""
+    steps, equal = [], Fragment("TRUE")
+    for key, value in zip(keys, at.keys, strict=True):
+        steps += [equal & further for further in _further(key, value, at.is_backward)]
+        equal = equal & Fragment(f"{key.text} IS NOT DISTINCT FROM %s::{key.cast}", (value,))
+    steps.append(equal & Fragment(f"r.rid {'<' if rid_descends else '>'} %s", (at.rid,)))
+    texts = " OR ".join(f"({s.text})" for s in steps)
+    return Fragment(f"({texts})", tuple(v for s in steps for v in s.values))
+
+
+def _further(key: _Key, value: str | None, is_backward: bool) -> list[Fragment]:
+    """The key is further on than the value. Those without one stand at the end, so backwards they come first."""
+    if value is None:
+        return [Fragment(f"{key.text} IS NOT NULL")] if is_backward else []
+    found = Fragment(f"{key.text} {key.behind} %s::{key.cast}", (value,))
+    return [found if is_backward else found | Fragment(f"{key.text} IS NULL")]
+
+
+def _qualified() -> str:
+    return ", ".join(f"r.{name}" for name in COLUMNS.split(", "))
+
+
+def _by_index(query: Query, key: _Key, where: Fragment, at: Cursor | None) -> Fragment:
+    """One indexed key: the planner may walk its index, or sort the matches.
+
+    A resource with several values stands at its best one: no row of the same resource may sort before it.
+    """
+    is_backward, value = at is not None and at.is_backward, at.keys[0] if at else None
+    without = _without_value(query, key, where, at if at and value is None else None)
+    if at is None:
+        parts = [_with_value(query, key, where, None), without]
+    elif value is None:
+        parts = [without, _with_value(query, key, where, None)] if is_backward else [without]
+    else:
+        parts = [_with_value(query, key, where, at)] + ([] if is_backward else [without])
+    text = " UNION ALL ".join(f"({p.text})" for p in parts)
+    word, nulls = "DESC" if key.descending else "ASC", "FIRST" if is_backward else "LAST"
+    numbered = f"row_number() OVER (ORDER BY key {word} NULLS {nulls}, rid {word}) AS place"
+    return Fragment(
+        f"SELECT {COLUMNS}, ARRAY[key::text] AS keys, {numbered}"
+        f" FROM (SELECT * FROM ({text}) AS parts LIMIT {query.count + 1}) AS sorted",
+        tuple(v for p in parts for v in p.values),
+    )
+
+
+def _with_value(query: Query, key: _Key, where: Fragment, at: Cursor | None) -> Fragment:
+    sort = query.sort[0]
+    assert sort.parameter is not None
+    column, word = _KEY_COLUMN[sort.parameter.type], "DESC" if key.descending else "ASC"
+    table, numbers, before = sort.parameter.table, _numbers(sort), ">" if sort.descending else "<"
+    better = (
+        f"NOT EXISTS (SELECT FROM {table} b WHERE b.rid = s.rid AND b.param {numbers}"
+        f" AND (b.{column} {before} s.{column} OR (b.{column} = s.{column} AND b.ctid < s.ctid)))"
+    )
+    inner = Fragment(f"s.param {numbers} AND s.{column} IS NOT NULL AND {better}") & where
+    if at:
+        inner = inner & Fragment(
+            f"(s.{column}, s.rid) {key.behind} (%s::{key.cast}, %s)", (at.keys[0], at.rid)
+        )
+    return Fragment(
+        f"SELECT {_qualified()}, s.{column} AS key FROM {table} s JOIN resource r ON r.rid = s.rid WHERE {inner.text}"
+        f" ORDER BY s.{column} {word}, s.rid {word} LIMIT {query.count + 1}",
+        inner.values,
+    )
+
+
+def _without_value(query: Query, key: _Key, where: Fragment, at: Cursor | None) -> Fragment:
+    sort = query.sort[0]
+    assert sort.parameter is not None
+    column, table = _KEY_COLUMN[sort.parameter.type], sort.parameter.table
+    none = Fragment(
+        f"NOT EXISTS (SELECT FROM {table} b WHERE b.rid = r.rid AND b.param {_numbers(sort)} AND b.{column} IS NOT NULL)"
+    )
+    inner = none & where
+    if at:
+        inner = inner & Fragment(f"r.rid {key.behind} %s", (at.rid,))
+    word = "DESC" if key.descending else "ASC"
+    return Fragment(
+        f"SELECT {_qualified()}, NULL::{key.cast} AS key FROM resource r WHERE {inner.text}"
+        f" ORDER BY r.rid {word} LIMIT {query.count + 1}",
+        inner.values,
+    )
