@@ -24,6 +24,7 @@ from fhir_server.store.hooks import WriteHook
 from fhir_server.store.identities import Identities
 from fhir_server.store.migrate import migrate
 from fhir_server.store.terms import Terms
+from fhir_server.store.words import Words
 from fhir_server.store.write import Writer
 
 MIGRATIONS: Traversable = resources.files("fhir_server.store").joinpath("sql")
@@ -56,6 +57,7 @@ def open_service(
     writer = Writer(
         Indexer(registry),
         Terms(database),
+        Words(database),
         Identities(),
         Compartments(registry),
         tuple(hooks),

@@ -29,6 +29,7 @@ from fhir_server.search.query import (
     Missing,
     Near,
     Not,
+    Says,
     Types,
     Updated,
 )
@@ -244,6 +245,14 @@ def _instant(compiler: Compiler, value: str, place: Place) -> Fragment:
     )
 
 
+def _says(compiler: Compiler, found: Says, place: Place) -> Fragment:
+    column = f"{place.row}.{found.column}"
+    if not found.queries:
+        return Fragment(f"{column} IS NULL")
+    asked = " OR ".join("w.vector @@ %s::tsquery" for _ in found.queries)
+    return Fragment(f"{column} IN (SELECT w.key FROM words w WHERE {asked})", found.queries)
+
+
 def _types(compiler: Compiler, found: Types, place: Place) -> Fragment:
     return Fragment(f"{place.row}.type = ANY(%s)", ([TYPE_CODE[t] for t in found.types],))
 
@@ -303,6 +312,7 @@ _COMPILE: dict[type, Callable[[Compiler, Any, Place], Fragment]] = {
     Has: _has,
     Ids: _ids,
     Updated: _updated,
+    Says: _says,
     Types: _types,
     InCompartment: _compartment,
     InList: _list,

@@ -21,11 +21,14 @@ from fhir_server.search.query import (
     Match,
     Missing,
     Near,
+    Not,
+    Says,
     Types,
     Updated,
 )
 from fhir_server.search.types import composite, date, number, quantity, reference, string, token, uri
 from fhir_server.search.types.asked import check_escapes, split, unescape
+from fhir_server.search.words import parse_words
 
 MODIFIERS: dict[str, tuple[str, ...]] = {
     "token": token.MODIFIERS,
@@ -38,6 +41,7 @@ MODIFIERS: dict[str, tuple[str, ...]] = {
     "composite": composite.MODIFIERS,
     "special": (),
 }
+MakeSpecial = Callable[[Registry, Sequence[str], str, str], Condition]
 MAX_CHAIN = 8
 """Links in one chain; more is a mistake or an attack."""
 
@@ -180,12 +184,18 @@ def _list(registry: Registry, names: Sequence[str], modifier: str, value: str) -
     return AnyOf(tuple(InList(unescape(v)) for v in split(value, ",") if v))
 
 
-def _text(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
-    raise FhirError(Problem.NOT_SUPPORTED, "_text: full-text search is not carried out by this server.")
+def _says(column: str, name: str) -> MakeSpecial:
+    """`_text` asks the narrative, `_content` all that the resource says."""
 
+    def condition(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
+        if modifier == "missing":
+            nothing = Says(column, ())
+            return nothing if _boolean(f"{name}:missing", value) else Not(nothing)
+        if modifier:
+            raise FhirError(Problem.BAD_PARAMETER, f"{name} knows the modifier :missing only.")
+        return Says(column, tuple(parse_words(unescape(v), name) for v in split(value, ",") if v))
 
-def _content(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
-    raise FhirError(Problem.NOT_SUPPORTED, "_content: full-text search is not carried out by this server.")
+    return condition
 
 
 def _filter(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
@@ -218,12 +228,12 @@ def _near(name: str, value: str) -> Near:
 
 
 _KILOMETRES = {"km": 1.0, "m": 0.001, "[mi_us]": 1.609347, "mi": 1.609344, "[mi_i]": 1.609344}
-_SPECIAL: dict[str, Callable[[Registry, Sequence[str], str, str], Condition]] = {
+_SPECIAL: dict[str, MakeSpecial] = {
     "_id": _ids,
     "_lastUpdated": _updated,
     "_list": _list,
-    "_text": _text,
-    "_content": _content,
+    "_text": _says("narrative", "_text"),
+    "_content": _says("content", "_content"),
     "_filter": _filter,
     "_query": _query,
 }

@@ -62,6 +62,14 @@ class Updated:
 
 
 @dataclass(frozen=True, slots=True)
+class Says:
+    """The narrative (or the whole content) fulfils one of the tsquery literals; none of them: it says nothing at all."""
+
+    column: str
+    queries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Types:
     """The resource type is one of these (system-level search)."""
 
@@ -121,6 +129,7 @@ Condition = (
     | Has
     | Ids
     | Updated
+    | Says
     | Types
     | InCompartment
     | InList

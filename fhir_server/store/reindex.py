@@ -43,5 +43,7 @@ def _batch(connection: Connection[Any], after: int) -> list[Write]:
 
 
 def _write(rid: int, kind: int, logical_id: str, version: int, last_updated: Any, body: bytes) -> Write:
-    resource = json.decode_object(decompress(body))
-    return Write(TYPE_NAME[kind], logical_id, resource, rid=rid, version=version, last_updated=last_updated)
+    found = decompress(body)
+    write = Write(TYPE_NAME[kind], logical_id, json.decode_object(found), rid=rid, version=version)
+    write.last_updated, write.body = last_updated, found
+    return write

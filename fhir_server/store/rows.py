@@ -24,6 +24,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "last_updated": "timestamptz",
         "patients": "bigint[]",
         "draft": "boolean",
+        "narrative": "bigint",
+        "content": "bigint",
         "body": "bytea",
     },
     "compartment": {"patient": "bigint", "rid": "bigint"},

@@ -23,6 +23,7 @@ from fhir_server.store.hooks import Change, WriteHook
 from fhir_server.store.identities import Identities, Identity, find, new_rids
 from fhir_server.store.numbering import numbered, symbols
 from fhir_server.store.terms import Terms
+from fhir_server.store.words import Keys, Words
 
 _LOCK = """
 SELECT rid, version, last_updated, patients, body FROM resource WHERE rid = ANY(%s) ORDER BY rid FOR UPDATE
@@ -32,15 +33,18 @@ INSERT INTO history (rid, version, last_updated, patients, body)
 SELECT rid, version, last_updated, patients, body FROM resource WHERE rid = ANY(%s) AND version > 0
 """
 _REPLACE = """
-UPDATE resource r SET version = u.version, last_updated = u.last_updated, patients = u.patients::bigint[], draft = u.draft, body = u.body
-FROM unnest(%s::bigint[], %s::integer[], %s::timestamptz[], %s::text[], %s::boolean[], %s::bytea[])
-    AS u (rid, version, last_updated, patients, draft, body)
+UPDATE resource r SET version = u.version, last_updated = u.last_updated, patients = u.patients::bigint[], draft = u.draft,
+    narrative = u.narrative, content = u.content, body = u.body
+FROM unnest(%s::bigint[], %s::integer[], %s::timestamptz[], %s::text[], %s::boolean[], %s::bigint[], %s::bigint[], %s::bytea[])
+    AS u (rid, version, last_updated, patients, draft, narrative, content, body)
 WHERE r.rid = u.rid
 """
 _LEAVE_ALL = "DELETE FROM compartment WHERE rid = ANY(%s)"
-_SET_PATIENTS = """
-UPDATE resource r SET patients = u.patients::bigint[] FROM unnest(%s::bigint[], %s::text[]) AS u (rid, patients)
-WHERE r.rid = u.rid AND r.patients <> u.patients::bigint[]
+_SET_DERIVED = """
+UPDATE resource r SET patients = u.patients::bigint[], narrative = u.narrative, content = u.content
+FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[]) AS u (rid, patients, narrative, content)
+WHERE r.rid = u.rid
+    AND (r.patients, r.narrative, r.content) IS DISTINCT FROM (u.patients::bigint[], u.narrative, u.content)
 """
 _LEAVE = "DELETE FROM compartment c USING unnest(%s::bigint[], %s::bigint[]) AS u (patient, rid) WHERE c.patient = u.patient AND c.rid = u.rid"
 
@@ -87,6 +91,7 @@ class Writer:
 
     indexer: Indexer
     terms: Terms
+    words: Words
     identities: Identities
     compartments: Compartments
     hooks: Sequence[WriteHook] = ()
@@ -136,8 +141,9 @@ class Writer:
     ) -> Applied:
         found = self._prepared(connection, writes, now)
         rows_of: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
-        for write, change in zip(writes, found.changes, strict=True):
-            rows_of[write.rid in current].append(self._row(write, change.patients))
+        keys = self._said(writes)
+        for write, change, said in zip(writes, found.changes, keys, strict=True):
+            rows_of[write.rid in current].append(self._row(write, change.patients, said))
         _replace(connection, rows_of[True], current)
         rows.insert(connection, {"resource": rows_of[False], **found.tables})
         for hook in self.hooks:
@@ -151,7 +157,8 @@ class Writer:
         rows.delete_index_rows(connection, rids)
         connection.execute(_LEAVE_ALL, (rids,))
         patients = ["{" + ",".join(map(str, change.patients)) + "}" for change in found.changes]
-        connection.execute(_SET_PATIENTS, (rids, patients))
+        keys = self._said(writes)
+        connection.execute(_SET_DERIVED, (rids, patients, [n for n, _ in keys], [c for _, c in keys]))
         rows.insert(connection, found.tables)
         # A hook takes version 1 for new, where nothing has to be removed first.
         changes = [replace(change, version=max(2, change.version)) for change in found.changes]
@@ -185,11 +192,15 @@ class Writer:
             return (write.rid,)
         return tuple(sorted({rids[target] for target in self.compartments.patients(write.type, found)}))
 
-    def _row(self, write: Write, patients: tuple[int, ...]) -> tuple[Any, ...]:
+    def _said(self, writes: list[Write]) -> list[Keys]:
+        """The keys of what each says in words."""
+        return self.words.keys([(_narrative(w), w.body if w.resource is not None else None) for w in writes])
+
+    def _row(self, write: Write, patients: tuple[int, ...], said: Keys) -> tuple[Any, ...]:
         body = compress(write.body) if write.body is not None and write.resource is not None else None
         draft = write.resource is not None and self.is_draft(write.resource)
         kind = write.rid >> 40
-        return (write.rid, kind, write.id, write.version, write.last_updated, patients, draft, body)
+        return (write.rid, kind, write.id, write.version, write.last_updated, patients, draft, *said, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +255,11 @@ def _stamp(write: Write) -> None:
     write.resource.update(stamped)
 
 
+def _narrative(write: Write) -> str:
+    text = write.resource.get("text") if write.resource is not None else None
+    return str(text.get("div") or "") if isinstance(text, dict) else ""
+
+
 def instant(moment: datetime) -> str:
     """UTC to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -294,6 +310,6 @@ def _replace(
     left = [(patient, rid) for rid in rids for patient in current[rid].patients]
     if left:
         connection.execute(_LEAVE, ([p for p, _ in left], [r for _, r in left]))
-    versions, moments, drafts, bodies = ([row[n] for row in replaced] for n in (3, 4, 6, 7))
+    columns = [list(column) for column in zip(*replaced, strict=True)]
     patients = ["{" + ",".join(map(str, row[5])) + "}" for row in replaced]
-    connection.execute(_REPLACE, (rids, versions, moments, patients, drafts, bodies))
+    connection.execute(_REPLACE, (rids, columns[3], columns[4], patients, *columns[6:]))

@@ -27,10 +27,15 @@ _PARTS: dict[str, tuple[str, ...]] = {
 
 def fold(text: str) -> str:
     """Lower case without accents, runs of white space as one space."""
+    return " ".join(without_accents(text).split())
+
+
+def without_accents(text: str) -> str:
+    """Lower case, and only the base letters."""
     if text.isascii():
-        return " ".join(text.lower().split())
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def rows(value: Any) -> Iterator[Row]:
