@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from fhir_server.interactions.context import OperationTable, Service
-from fhir_server.operations import everything, ingest, validate
+from fhir_server.operations import everything, ingest, meta, validate
 from fhir_server.operations.registry import Operation, Operations
 from fhir_server.search import parameters
 from fhir_server.search.index import Indexer
@@ -31,7 +31,14 @@ MIGRATIONS: Traversable = resources.files("fhir_server.store").joinpath("sql")
 _KEY = "INSERT INTO server_key (name, value) VALUES ('cursor', %s) ON CONFLICT DO NOTHING"
 _READ_KEY = "SELECT value FROM server_key WHERE name = 'cursor'"
 AIAST = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "AIAST")
-OPERATIONS: tuple[Operation, ...] = (ingest.OPERATION, everything.OPERATION, validate.OPERATION)
+OPERATIONS: tuple[Operation, ...] = (
+    ingest.OPERATION,
+    everything.OPERATION,
+    validate.OPERATION,
+    meta.OPERATION,
+    meta.ADD,
+    meta.DELETE,
+)
 """The operations of a server without the AI layer."""
 UNSIGNED = ("draft", "proposed")
 """Statuses of a draft (MedicationRequest, Appointment) that nobody has signed off."""

@@ -50,7 +50,17 @@ def patch(
 
 
 def patched(context: Context, resource_type: str, logical_id: str, change: Patch) -> dict[str, Any]:
-    """The resource as it would be, checked. Its row stays locked, so nobody changes it in between."""
+    """The resource as it would be, checked."""
+    changed = _apply(held(context, resource_type, logical_id), change)
+    if changed.get("resourceType") != resource_type or changed.get("id") != logical_id:
+        raise FhirError(
+            Problem.INVALID, "A patch cannot change a resource's type or id.", f"{resource_type}.id"
+        )
+    return checked(changed, resource_type)
+
+
+def held(context: Context, resource_type: str, logical_id: str) -> dict[str, Any]:
+    """The current version. Its row stays locked, so nobody changes it in between. Raises NOT_FOUND or GONE."""
     assert context.connection is not None
     context.connection.execute(_LOCK, (TYPE_CODE[resource_type], logical_id))
     found = store.current(context.connection, context.access, resource_type, logical_id)
@@ -58,13 +68,7 @@ def patched(context: Context, resource_type: str, logical_id: str, change: Patch
         raise FhirError(Problem.NOT_FOUND, f"There is no {resource_type}/{logical_id}.")
     if found.body is None:
         raise FhirError(Problem.GONE, f"{resource_type}/{logical_id} was deleted.")
-    resource = json.decode_object(found.body)
-    changed = _apply(resource, change)
-    if changed.get("resourceType") != resource_type or changed.get("id") != logical_id:
-        raise FhirError(
-            Problem.INVALID, "A patch cannot change a resource's type or id.", f"{resource_type}.id"
-        )
-    return checked(changed, resource_type)
+    return json.decode_object(found.body)
 
 
 def _apply(resource: dict[str, Any], change: Patch) -> dict[str, Any]:

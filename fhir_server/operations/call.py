@@ -37,21 +37,23 @@ def call(context: Context, incoming: Request) -> Result | EventStream:
     """Carry out the operation that the path names. Raises NO_ROUTE, METHOD_NOT_ALLOWED, FORBIDDEN."""
     code = incoming.segments[-1].removeprefix("$")
     kind = incoming.segments[0] if incoming.segments[0] in TYPE_CODE else ""
-    logical_id = incoming.segments[1] if len(incoming.segments) == 3 else ""
+    logical_id = incoming.segments[1] if len(incoming.segments) >= 3 else ""
+    version = incoming.segments[3] if len(incoming.segments) == 5 else ""
     operation: Operation | None = context.service.operations.find(code, kind, instance=bool(logical_id))
-    if operation is None:
+    if operation is None or (version and not operation.version_level):
         raise FhirError(Problem.NO_ROUTE, f"There is no operation ${code} at this address.")
     if operation.affects_state and incoming.method != "POST":
         raise FhirError(Problem.METHOD_NOT_ALLOWED, f"${code} changes things, so it is called with POST.")
     context.access.require(f"${code}", kind)
-    return operation.handler(context, _request(operation, incoming, kind, logical_id))
+    return operation.handler(context, _request(operation, incoming, (kind, logical_id, version)))
 
 
-def _request(operation: Operation, incoming: Request, kind: str, logical_id: str) -> OperationRequest:
+def _request(operation: Operation, incoming: Request, place: tuple[str, str, str]) -> OperationRequest:
+    kind, logical_id, version = place
     events = "text/event-stream" in incoming.headers.get("accept", "")
     if operation.takes_any_body and incoming.method == "POST":
         return OperationRequest(kind, logical_id, {}, incoming.body, incoming.content_type, events)
-    return OperationRequest(kind, logical_id, _parameters(incoming), wants_events=events)
+    return OperationRequest(kind, logical_id, _parameters(incoming), wants_events=events, version=version)
 
 
 def _parameters(incoming: Request) -> dict[str, Any]:

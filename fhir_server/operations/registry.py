@@ -28,6 +28,7 @@ class OperationRequest:
     body: bytes = b""
     content_type: str = ""
     wants_events: bool = False
+    version: str = ""
 
     def values(self, name: str) -> list[Any]:
         """The values of a parameter, resources and Parameter parts included."""
@@ -86,6 +87,7 @@ class Operation:
     system: bool = False
     type_level: bool = False
     instance: bool = False
+    version_level: bool = False
     affects_state: bool = False
     takes_any_body: bool = False
     parameters: tuple[Parameter, ...] = ()

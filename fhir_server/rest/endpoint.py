@@ -84,7 +84,8 @@ class Endpoint:
 
     def _headers(self, incoming: Incoming, error: FhirError) -> dict[str, str]:
         if error.problem is Problem.METHOD_NOT_ALLOWED:
-            return {"allow": ", ".join(allowed(incoming.segments))}
+            refused = ("GET", "HEAD") if incoming.method in ("GET", "HEAD") else (incoming.method,)
+            return {"allow": ", ".join(m for m in allowed(incoming.segments) if m not in refused)}
         return (
             {"www-authenticate": 'Bearer realm="chartline"'}
             if error.problem is Problem.UNAUTHENTICATED

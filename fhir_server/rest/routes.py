@@ -69,7 +69,7 @@ def _below_id(rest: tuple[str, ...]) -> Shape:
     if rest[0].startswith("$"):
         return ("$", *rest[1:])
     if rest[0] == "_history":
-        return ("_history", *("V" for _ in rest[1:2]), *rest[2:])
+        return ("_history", *("V" for _ in rest[1:2]), *("$" if r.startswith("$") else r for r in rest[2:]))
     if rest[0] == "*" or rest[0] in TYPE_CODE:
         return ("C", *rest[1:])
     return rest
@@ -207,6 +207,7 @@ ROUTES: dict[Shape, dict[str, Handler]] = {
     ("T", "I", "_history"): {"GET": _history},
     ("T", "I", "_history", "V"): {"GET": _vread},
     ("T", "I", "$"): {"GET": call, "POST": call},
+    ("T", "I", "_history", "V", "$"): {"GET": call, "POST": call},
     ("T", "I", "C"): {"GET": _compartment},
     ("T", "I", "C", "_search"): {"POST": _compartment},
 }
