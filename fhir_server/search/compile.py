@@ -24,6 +24,7 @@ from fhir_server.search.query import (
     Has,
     Ids,
     InCompartment,
+    InHierarchy,
     InList,
     Match,
     Missing,
@@ -111,8 +112,11 @@ def _table(found: Match) -> str:
 def _rows(parameter: Parameter, alias: str, modifier: str = "") -> Fragment:
     """The index rows of the parameter; its numbers are our own, and stand in the text so that the planner sees them."""
     sign = -1 if modifier == "of-type" or (modifier == "identifier" and parameter.type == "reference") else 1
-    numbers = ", ".join(str(sign * int(i)) for i in parameter.stored)
-    same = Fragment(f"{alias}.param {'= ' + numbers if len(parameter.stored) == 1 else f'IN ({numbers})'}")
+    wanted = [sign * int(i) for i in parameter.stored]
+    if parameter.type == "string" and not modifier and parameter.code in string.HAVE_PARTS:
+        wanted += [-i for i in wanted]
+    numbers = ", ".join(map(str, wanted))
+    same = Fragment(f"{alias}.param {'= ' + numbers if len(wanted) == 1 else f'IN ({numbers})'}")
     if parameter.narrowed and modifier != "identifier":
         return same & _in_range(f"{alias}.target", parameter.narrowed)
     return same
@@ -163,7 +167,9 @@ def _exists(place: Place, table: str, alias: str, inside: Fragment, negated: boo
 
 def _missing(compiler: Compiler, found: Missing, place: Place) -> Fragment:
     alias = compiler.alias("i")
-    return _exists(place, found.parameter.table, alias, _rows(found.parameter, alias), found.missing)
+    return _exists(
+        place, found.parameter.table, alias, _rows(found.parameter, alias, "missing"), found.missing
+    )
 
 
 def _chain(compiler: Compiler, found: Chain, place: Place) -> Fragment:
@@ -267,6 +273,22 @@ def _compartment(compiler: Compiler, found: InCompartment, place: Place) -> Frag
     return Fragment(f"{place.rid} IN ({linked})", values)
 
 
+def _hierarchy(compiler: Compiler, found: InHierarchy, place: Place) -> Fragment:
+    """Step by step from the resource named, only over what may be read."""
+    alias, first, row = compiler.alias("i"), compiler.alias("r"), compiler.alias("r")
+    start, further = _readable(compiler, first, found.type), _readable(compiler, row, found.type)
+    come, go = ("rid", "target") if found.is_above else ("target", "rid")
+    numbers = ", ".join(str(int(i)) for i in found.part_of)
+    tree = (
+        f"WITH RECURSIVE tree (rid) AS (SELECT {first}.rid FROM resource {first} WHERE {first}.type = %s AND {first}.id = %s AND {start.text}"
+        f" UNION SELECT k.{go} FROM tree JOIN reference_index k ON k.{come} = tree.rid AND k.param IN ({numbers})"
+        f" JOIN resource {row} ON {row}.rid = k.{go} WHERE {further.text}) SELECT rid FROM tree"
+    )
+    values = (TYPE_CODE[found.type], found.id, *start.values, *further.values)
+    inside = _rows(found.parameter, alias) & Fragment(f"{alias}.target IN ({tree})", values)
+    return _exists(place, "reference_index", alias, inside)
+
+
 def _list(compiler: Compiler, found: InList, place: Place) -> Fragment:
     row, alias = compiler.alias("r"), compiler.alias("i")
     readable = _readable(compiler, row, "List")
@@ -287,7 +309,7 @@ def _near(compiler: Compiler, found: Near, place: Place) -> Fragment:
     lat, lon = "radians(n.c1_lo::float8)", "radians(n.c2_lo::float8)"
     angle = f"sin(radians(%s)) * sin({lat}) + cos(radians(%s)) * cos({lat}) * cos({lon} - radians(%s))"
     text = (
-        f"{place.rid} IN (SELECT n.rid FROM composite_index n WHERE n.param = 0 AND n.c1_lo BETWEEN %s AND %s"
+        f"{place.rid} IN (SELECT n.rid FROM composite_index n WHERE n.param = {int(found.parameter.id)} AND n.c1_lo BETWEEN %s AND %s"
         f" AND {_EARTH_KILOMETRES} * acos(least(1, greatest(-1, {angle}))) <= %s)"
     )
     span = (found.latitude - band, found.latitude + band)
@@ -315,6 +337,7 @@ _COMPILE: dict[type, Callable[[Compiler, Any, Place], Fragment]] = {
     Says: _says,
     Types: _types,
     InCompartment: _compartment,
+    InHierarchy: _hierarchy,
     InList: _list,
     Near: _near,
     AllOf: _several(all_of),

@@ -12,11 +12,13 @@ from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.search import expression
 from fhir_server.search.parameters import Parameter, Registry
 from fhir_server.search.query import (
+    AllOf,
     AnyOf,
     Chain,
     Condition,
     Has,
     Ids,
+    InHierarchy,
     InList,
     Match,
     Missing,
@@ -100,18 +102,44 @@ def _merged(found: Sequence[Parameter]) -> Parameter:
 
 def _match(registry: Registry, found: Parameter, modifier: str, name: str, value: str) -> Condition:
     check_escapes(name, value)
-    if modifier == "missing":
+    if modifier == "missing" and found.type != "composite":
         return Missing(found, _boolean(name, value))
     if modifier == "type" and found.type == "reference":
         modifier = ""
     if modifier and not _allows(found, modifier):
-        allowed = ", ".join(f":{m}" for m in ("missing", *MODIFIERS[found.type]))
+        missing = () if found.type == "composite" else ("missing",)
+        allowed = ", ".join(f":{m}" for m in (*missing, *MODIFIERS[found.type])) or "none"
         raise FhirError(
             Problem.BAD_PARAMETER, f"{name}: a {found.type} parameter knows the modifiers {allowed}."
         )
     if found.type == "special":
         return _special(found, name, value)
-    return Match(found, tuple(v for v in split(value, ",") if v), modifier, name)
+    values = tuple(v for v in split(value, ",") if v)
+    if found.type == "uri" and found.code == "url" and not modifier:
+        return AnyOf(tuple(_canonical(registry, found, name, v) for v in values))
+    if found.type == "reference" and modifier in ("above", "below"):
+        return AnyOf(tuple(_hierarchy(registry, found, modifier, name, v) for v in values))
+    return Match(found, values, modifier, name)
+
+
+def _canonical(registry: Registry, found: Parameter, name: str, value: str) -> Condition:
+    """`url|version` asks for the business version as well. https://hl7.org/fhir/R4/search.html#uri"""
+    url, *version = split(value, "|")
+    known = registry.get(found.base, "version")
+    if not version or known is None:
+        return Match(found, (value,), "", name)
+    return AllOf((Match(found, (url,), "", name), Match(known, ("\\|".join(version),), "", name)))
+
+
+def _hierarchy(registry: Registry, found: Parameter, modifier: str, name: str, value: str) -> Condition:
+    """`location:below=42` goes down by Location's own `partof`; of canonicals it is a matter of their addresses."""
+    kind, slash, logical_id = unescape(value).rpartition("/")
+    kind = kind if slash else found.narrowed or (found.targets[0] if len(found.targets) == 1 else "")
+    part_of = [p for code in ("partof", "part-of") if kind in TYPE_CODE and (p := registry.get(kind, code))]
+    own = [p for p in part_of if kind in p.targets]
+    if not own:
+        return Match(found, (value,), modifier, name)
+    return InHierarchy(found, kind, logical_id, tuple(i for p in own for i in p.stored), modifier == "above")
 
 
 def _allows(found: Parameter, modifier: str) -> bool:
@@ -171,16 +199,32 @@ def types(names: Sequence[str]) -> Types:
 
 
 def _ids(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
+    if modifier == "missing":
+        return _always("_id:missing", value)
     if modifier not in ("", "not"):
-        raise FhirError(Problem.BAD_PARAMETER, "_id knows the modifier :not only.")
+        raise FhirError(Problem.BAD_PARAMETER, "_id knows the modifiers :missing, :not only.")
     return Ids(tuple(unescape(v) for v in split(value, ",") if v), modifier == "not")
 
 
 def _updated(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
+    if modifier == "missing":
+        return _always("_lastUpdated:missing", value)
+    _refuse_modifier("_lastUpdated", modifier)
     return Updated(tuple(v for v in split(value, ",") if v))
 
 
+def _always(name: str, value: str) -> Condition:
+    """Every resource has one."""
+    return Not(AllOf(())) if _boolean(name, value) else AllOf(())
+
+
+def _refuse_modifier(name: str, modifier: str) -> None:
+    if modifier:
+        raise FhirError(Problem.BAD_PARAMETER, f"{name}: the modifier :{modifier} is not known here.")
+
+
 def _list(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
+    _refuse_modifier("_list", modifier)
     return AnyOf(tuple(InList(unescape(v)) for v in split(value, ",") if v))
 
 
@@ -199,6 +243,7 @@ def _says(column: str, name: str) -> MakeSpecial:
 
 
 def _filter(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
+    _refuse_modifier("_filter", modifier)
     return expression.parse_filter(value, lambda n, v: parse_condition(registry, names, n, v))
 
 
@@ -209,10 +254,10 @@ def _query(registry: Registry, names: Sequence[str], modifier: str, value: str) 
 def _special(found: Parameter, name: str, value: str) -> Condition:
     if found.code != "near":
         raise FhirError(Problem.NOT_SUPPORTED, f"{name}: this special parameter is not carried out here.")
-    return AnyOf(tuple(_near(name, part) for part in split(value, ",") if part))
+    return AnyOf(tuple(_near(found, name, part) for part in split(value, ",") if part))
 
 
-def _near(name: str, value: str) -> Near:
+def _near(found: Parameter, name: str, value: str) -> Near:
     """latitude|longitude|distance|units, https://hl7.org/fhir/R4/location.html#search"""
     parts = [*split(value, "|"), "", ""]
     try:
@@ -224,7 +269,7 @@ def _near(name: str, value: str) -> Near:
         ) from None
     if not (-90 <= latitude <= 90 and -180 <= longitude <= 180 and 0 <= distance < 1e9):
         raise FhirError(Problem.BAD_PARAMETER, f"{name}: latitude or longitude is out of range.")
-    return Near(latitude, longitude, distance)
+    return Near(found, latitude, longitude, distance)
 
 
 _KILOMETRES = {"km": 1.0, "m": 0.001, "[mi_us]": 1.609347, "mi": 1.609344, "[mi_i]": 1.609344}

@@ -90,6 +90,15 @@ def _plain(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> 
             found.setdefault(table, set()).add((parameter.id, *row))
 
 
+def _string(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
+    """The parts of a family name stand under the parameter's negative number, so that they do not count in a sort."""
+    rows = found.setdefault("string_index", set())
+    for value in _values(parameter, resource):
+        rows.update((parameter.id, *row) for row in string.rows(value))
+        if parameter.code in string.HAVE_PARTS:
+            rows.update((-parameter.id, *row) for row in string.part_rows(value))
+
+
 def _token(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
     rows = found.setdefault("token_index", set())
     for value in _values(parameter, resource):
@@ -117,15 +126,18 @@ def _composite(parameter: Parameter, resource: dict[str, Any], found: IndexRows)
 
 
 def _position(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
-    """`near` is the one special parameter with rows: latitude and longitude, under the number 0."""
+    """`near` is the one special parameter with rows: latitude and longitude."""
     for place in _values(parameter, resource) if parameter.code == "near" else ():
         if isinstance(place, dict) and "latitude" in place and "longitude" in place:
             columns = {"c1_lo": Decimal(place["latitude"]), "c2_lo": Decimal(place["longitude"])}
-            found.setdefault("composite_index", set()).add((0, *map(columns.get, composite.STORED)))
+            found.setdefault("composite_index", set()).add(
+                (parameter.id, *map(columns.get, composite.STORED))
+            )
 
 
 _WRITERS: dict[str, Callable[[Parameter, dict[str, Any], IndexRows], None]] = {
     "token": _token,
+    "string": _string,
     "reference": _reference,
     "composite": _composite,
     "special": _position,

@@ -25,6 +25,7 @@ TABLES: dict[str, str] = {
     "number": "quantity_index",
     "quantity": "quantity_index",
     "composite": "composite_index",
+    "special": "composite_index",
 }
 BUILT_IN = frozenset(
     [
@@ -113,7 +114,7 @@ def _add(registry: Registry, row: definitions.SearchParameter) -> None:
 
 
 def _compiled(registry: Registry, row: definitions.SearchParameter) -> Parameter:
-    if row.type not in TABLES and row.type != "special":
+    if row.type not in TABLES:
         raise ExpressionError(f"type {row.type} is not one of R4's")
     extract = compile_expression(row.expression, row.base) if row.expression else None
     parts = tuple(_component(registry, definition, expression) for definition, expression in row.components)

@@ -113,7 +113,7 @@ def _keep(draft: _Draft, name: str, value: str) -> None:
 
 
 def _sort(draft: _Draft, name: str, value: str) -> None:
-    draft.sort = tuple(_sort_key(draft, part.strip()) for part in value.split(",") if part.strip())
+    draft.sort += tuple(_sort_key(draft, part.strip()) for part in value.split(",") if part.strip())
 
 
 def _sort_key(draft: _Draft, text: str) -> Sort:

@@ -62,6 +62,17 @@ class Updated:
 
 
 @dataclass(frozen=True, slots=True)
+class InHierarchy:
+    """The reference leads to the resource or to anything below (or above) it; `part_of` says what lies below what."""
+
+    parameter: Parameter
+    type: str
+    id: str
+    part_of: tuple[int, ...]
+    is_above: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Says:
     """The narrative (or the whole content) fulfils one of the tsquery literals; none of them: it says nothing at all."""
 
@@ -96,6 +107,7 @@ class InList:
 class Near:
     """A Location within so many kilometres of a point."""
 
+    parameter: Parameter
     latitude: float
     longitude: float
     kilometres: float
@@ -130,6 +142,7 @@ Condition = (
     | Ids
     | Updated
     | Says
+    | InHierarchy
     | Types
     | InCompartment
     | InList

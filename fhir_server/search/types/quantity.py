@@ -91,11 +91,8 @@ def _with_unit(asked: Asked, prefix: str, value: number.NumberValue, system: str
         return term(asked.column("canonical_unit"), base) & compared
     compared = number.compare(prefix, asked.column("lo"), asked.column("hi"), value)
     if system:
-        return (
-            term(asked.column("system"), system)
-            & Fragment(f"{asked.column('code')} = %s", (code,))
-            & compared
-        )
+        same = term(asked.column("system"), system)
+        return (same & Fragment(f"{asked.column('code')} = %s", (code,)) if code else same) & compared
     named = f"({asked.column('code')} = %s OR {asked.column('unit')} = {TERM})"
     return Fragment(named, (code, code, code)) & compared
 

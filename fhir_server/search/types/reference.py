@@ -73,9 +73,13 @@ def _url(asked: Asked, text: str) -> Fragment:
 
 
 def _hierarchy(asked: Asked, text: str) -> Fragment:
-    return (uri.below if asked.modifier == "below" else uri.above)(
-        asked.column("url"), text.partition("|")[0]
-    )
+    """Of canonicals: what lies under the address, or, with a version, that version and its finer ones."""
+    url, bar, version = text.partition("|")
+    if bar and asked.modifier == "below":
+        column = asked.column("version")
+        finer = Fragment(f"({column} = %s OR starts_with({column}, %s))", (version, version + "."))
+        return uri.equal(asked.column("url"), url) & finer
+    return (uri.below if asked.modifier == "below" else uri.above)(asked.column("url"), url)
 
 
 MODIFIERS = ("identifier", "above", "below")

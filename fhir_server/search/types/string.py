@@ -1,6 +1,7 @@
 """Search parameter type `string`.
 
-By default a value matches from the start, whatever its case, accents and spacing; `:contains` anywhere; `:exact` letter by letter.
+By default a value matches from the start, whatever its case, accents, punctuation and spacing; `:contains` anywhere; `:exact` letter by
+letter. The later words of a family name count as beginnings, too.
 https://hl7.org/fhir/R4/search.html#string
 """
 
@@ -26,8 +27,15 @@ _PARTS: dict[str, tuple[str, ...]] = {
 
 
 def fold(text: str) -> str:
-    """Lower case without accents, runs of white space as one space."""
-    return " ".join(without_accents(text).split())
+    """Lower case without accents and punctuation, runs of white space as one space; signs alone stay as they are."""
+    plain = without_accents(text)
+    return " ".join(_without(plain, "").split()) or plain.strip()
+
+
+def fold_apart(text: str) -> str:
+    """The same, but hyphens and the like part words: `Smith-Jones` is `smith jones`; an apostrophe parts nothing."""
+    plain = without_accents(text).translate(_APOSTROPHES)
+    return " ".join(_without(plain, " ").split()) or plain.strip()
 
 
 def without_accents(text: str) -> str:
@@ -38,17 +46,55 @@ def without_accents(text: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
+_APOSTROPHES = dict.fromkeys(map(ord, "'\u2019\u02bc`."), None)
+_ASCII_PUNCTUATION = "!\"#%&'()*,-./:;?@[\\]_{}"
+_TO = {
+    "": dict.fromkeys(map(ord, _ASCII_PUNCTUATION), ""),
+    " ": dict.fromkeys(map(ord, _ASCII_PUNCTUATION), " "),
+}
+
+
+def _without(text: str, instead: str) -> str:
+    if text.isascii():
+        return text.translate(_TO[instead])
+    return "".join(instead if unicodedata.category(c)[0] == "P" else c for c in text)
+
+
 def rows(value: Any) -> Iterator[Row]:
     """HumanName and Address write a row for each of their parts."""
-    if isinstance(value, str):
-        if value.strip():
-            yield fold(value)[:INDEXED_LETTERS], str(value)
-    elif isinstance(value, dict):
+    for text in _texts(value):
+        yield from _text_rows(text)
+
+
+def _text_rows(text: str) -> Iterator[Row]:
+    """One row; two where hyphens and the like may be read as nothing or as a gap."""
+    value = fold(text)[:INDEXED_LETTERS]
+    yield value, text
+    apart = value if text.isalnum() else fold_apart(text)[:INDEXED_LETTERS]
+    if apart != value:
+        yield apart, text
+
+
+def part_rows(value: Any) -> Iterator[Row]:
+    """The later words of a family name, each a beginning of its own: `Quinones` finds `Carreno Quinones`."""
+    family = value if isinstance(value, str) else value.get("family") if isinstance(value, dict) else None
+    if isinstance(family, str) and not family.isalnum():
+        parts = fold_apart(family).split(" ")
+        for start in range(1, len(parts)):
+            yield " ".join(parts[start:])[:INDEXED_LETTERS], family
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
         for key in _keys(value):
             found = value.get(key)
-            for text in found if isinstance(found, list) else (found,):
-                if isinstance(text, str) and text.strip():
-                    yield fold(text)[:INDEXED_LETTERS], text
+            yield from (
+                t
+                for t in (found if isinstance(found, list) else (found,))
+                if isinstance(t, str) and t.strip()
+            )
+    elif isinstance(value, str) and value.strip():
+        yield str(value)
 
 
 def _keys(value: dict[str, Any]) -> tuple[str, ...]:
@@ -89,3 +135,5 @@ _MODIFIERS: dict[str, Callable[[Asked, str], Fragment]] = {
     "text": _contains,
 }
 MODIFIERS = ("contains", "exact", "text")
+HAVE_PARTS = ("family", "name")
+"""Parameters with rows of `part_rows`, under their negative number."""

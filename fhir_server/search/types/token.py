@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fhir_server.search.types.asked import Asked, term
-from fhir_server.search.types.string import fold
+from fhir_server.search.types.string import fold_apart as fold
 from fhir_server.sql import FALSE, Fragment
 
 INDEXED_LETTERS = 600
