@@ -34,6 +34,7 @@ AIAST = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "AIAST")
 OPERATIONS: tuple[Operation, ...] = (
     ingest.OPERATION,
     everything.OPERATION,
+    everything.OF_ENCOUNTER,
     validate.OPERATION,
     meta.OPERATION,
     meta.ADD,
