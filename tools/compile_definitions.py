@@ -30,6 +30,7 @@ def main() -> None:
     write("search", search_parameters(package, structures))
     write("compartments", compartments(package))
     write("valuesets", value_sets(package, structures))
+    write("profiles", list(profiles(package)))
 
 
 def load(package: Path, kind: str) -> Iterator[Json]:
@@ -144,6 +145,34 @@ def _own_branches(expression: str, base: str) -> str:
             parts.append(expression[start:at].strip())
             start = at + 1
     return " | ".join(p for p in parts if p.lstrip("(").split(".")[0].split(" ")[0] == base)
+
+
+def profiles(package: Path) -> Iterator[Json]:
+    """R4's own profiles and extensions: what their differentials add, without the words."""
+    for found in load(package, "StructureDefinition"):
+        if found.get("derivation") == "constraint":
+            kept = {name: found[name] for name in _OF_PROFILE if name in found}
+            rows = [_differential(row) for row in found["differential"]["element"]]
+            yield kept | {"differential": {"element": rows}}
+
+
+_OF_PROFILE = ("url", "type", "baseDefinition", "context", "kind", "derivation")
+_OF_ELEMENT = ("id", "path", "sliceName", "min", "max", "slicing", "type", "maxLength", "isModifier")
+_VALUES = ("fixed", "pattern", "minValue", "maxValue")
+
+
+def _differential(row: Json) -> Json:
+    kept = {name: row[name] for name in row if name in _OF_ELEMENT or name.startswith(_VALUES)}
+    if "binding" in row:
+        kept["binding"] = {
+            n: row["binding"][n] for n in ("strength", "valueSet", "extension") if n in row["binding"]
+        }
+    if "constraint" in row:
+        kept["constraint"] = [
+            {name: rule[name] for name in ("key", "severity", "expression") if name in rule}
+            for rule in row["constraint"]
+        ]
+    return kept
 
 
 def compartments(package: Path) -> dict[str, dict[str, list[str]]]:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import fhirpathpy
+from fhirpathpy.engine.nodes import ResourceNode
 from fhirpathpy.models import models
 
 from fhir_server.r4 import definitions
@@ -75,14 +76,18 @@ def _broken(
             rule.key not in _NOT_ASKED
             and rule.expression
             and rule_of(path, rule.key) is None
-            and not _holds(rule, node, root)
+            and not keeps(rule, node, path, root, root)
         ):
             yield Fault(place, "invariant", f"This does not hold: {rule.expression}", rule.key, rule.severity)
 
 
-def _holds(rule: Invariant, node: Any, root: dict[str, Any]) -> bool:
+def keeps(rule: Invariant, node: Any, path: str, resource: Any, root: Any, twin: Any = None) -> bool:
+    """Whether the node keeps the rule; `path` tells its type, `twin` holds a primitive's extensions."""
     try:
-        answer = _compiled(rule.expression)(node, {"resource": root, "rootResource": root, "ucum": UCUM})
+        typed = ResourceNode(node, path, twin)  # type: ignore[no-untyped-call]
+        answer = _compiled(rule.expression)(
+            typed, {"resource": resource, "rootResource": root, "ucum": UCUM, "context": typed}
+        )
     except Exception:
         _LOG.debug("FHIRPath of %s cannot be evaluated", rule.key)
         return True

@@ -1,0 +1,200 @@
+"""Which slice an item belongs to: discriminators as pairs of a path into the item and what the slice says there.
+
+Paths are FHIRPath's names, `$this`, `extension(url)`, `ofType(type)` and `resolve()`.
+https://hl7.org/fhir/R4/profiling.html#discriminator
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from fhir_server.r4.profiles.binding import is_member
+from fhir_server.r4.profiles.item import Item, members
+from fhir_server.r4.profiles.node import Node
+from fhir_server.r4.profiles.scope import Scope, is_stub
+from fhir_server.r4.profiles.values import contains, equals
+
+Walk = Callable[[Node, Item, Scope], None]
+Step = tuple[str, str]
+"""What to do, and its argument: (`member`, name), (`extension`, url), (`type`, code), (`resolve`, nothing)."""
+
+_STEP = re.compile(r"(?P<function>\w+)\((?P<argument>[^)]*)\)|(?P<name>\$?\w+(?:\[x\])?)")
+
+
+@dataclass(slots=True)
+class Spot:
+    """What a slice says at a path: nodes, and values that fixed or pattern of an outer element have there."""
+
+    nodes: list[Node] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+
+def belongs(
+    item: Item, part: Node, discriminators: Sequence[tuple[str, str]], scope: Scope, walk: Walk
+) -> bool:
+    """Whether all discriminators put the item into the slice."""
+    if not discriminators:
+        return _keeps(item, part, scope, walk)
+    return all(_fits(item, part, kind, steps_of(path), scope, walk) for kind, path in discriminators)
+
+
+@cache
+def steps_of(path: str) -> tuple[Step, ...]:
+    """The steps of a discriminator's path."""
+    steps: list[Step] = []
+    for match in _STEP.finditer(path):
+        name, argument = match["function"] or match["name"], (match["argument"] or "").strip("'\" ")
+        if match["function"] in ("ofType", "as"):
+            steps.append(("type", argument))
+        elif match["function"] in ("resolve", "extension"):
+            steps.append((name, argument))
+        elif name != "$this":
+            steps.append(("member", name))
+    return tuple(steps)
+
+
+def _fits(item: Item, part: Node, kind: str, steps: tuple[Step, ...], scope: Scope, walk: Walk) -> bool:
+    items = [item]
+    for step in steps:
+        items = [found for one in items for found in _into(one, step, scope)]
+    spot = Spot([part])
+    for step in steps:
+        spot = _below(spot, step, scope)
+    return _JUDGES.get(kind, _by_value)(items, spot, scope, walk)
+
+
+def _into(item: Item, step: Step, scope: Scope) -> list[Item]:
+    kind, argument = step
+    if kind == "member":
+        return members(item, argument)
+    if kind == "extension":
+        return [
+            e
+            for e in members(item, "extension")
+            if isinstance(e.value, dict) and e.value.get("url") == argument
+        ]
+    if kind == "type":
+        return [item] if item.type == argument else []
+    target = scope.target(item.value)
+    return [target] if target else []
+
+
+def _below(spot: Spot, step: Step, scope: Scope) -> Spot:
+    kind, argument = step
+    if kind == "member":
+        return _members_below(spot, argument, scope)
+    if kind == "extension":
+        return Spot([tree for node in spot.nodes for tree in _extensions(node, argument, scope)])
+    if kind == "resolve":
+        urls = [url for node in spot.nodes for found in node.kinds or () for url in found.targets]
+        return Spot([tree for url in urls if (tree := scope.library.tree(url)) is not None])
+    typed = [
+        part
+        for node in spot.nodes
+        for part in node.slices
+        if any(k.code == argument for k in part.kinds or ())
+    ]
+    return Spot(typed or spot.nodes, spot.values)
+
+
+def _members_below(spot: Spot, name: str, scope: Scope) -> Spot:
+    found = Spot()
+    for node in spot.nodes:
+        below = _children(node, name) or [
+            child for tree in _profiles(node, scope) for child in _children(tree, name)
+        ]
+        found.nodes += below + [part for child in below for part in child.slices if part.min]
+        found.values += [v for fixed in (node.fixed, node.pattern) for v in _inside(fixed, name)]
+    found.values += [inner for value in spot.values for inner in _inside(value, name)]
+    return found
+
+
+def _children(node: Node, name: str) -> list[Node]:
+    """The child, or the choice of that name, or the choice's slice of the type that the name tells."""
+    child = node.children.get(name) or node.children.get(f"{name}[x]")
+    return [child] if child is not None else []
+
+
+def _profiles(node: Node, scope: Scope) -> list[Node]:
+    urls = [url for kind in node.kinds or () for url in kind.profiles]
+    return [tree for url in urls if (tree := scope.library.tree(url)) is not None]
+
+
+def _extensions(node: Node, url: str, scope: Scope) -> list[Node]:
+    holder = node.children.get("extension")
+    named = (
+        [p for p in holder.slices if any(url in kind.profiles for kind in p.kinds or ())] if holder else []
+    )
+    tree = scope.library.tree(url)
+    return named or ([tree] if tree is not None else [])
+
+
+def _inside(value: Any, name: str) -> list[Any]:
+    if isinstance(value, list):
+        return [inner for one in value for inner in _inside(one, name)]
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else [] if found is None else [found]
+
+
+def _by_value(items: list[Item], spot: Spot, scope: Scope, walk: Walk) -> bool:
+    """Value and pattern: what the slice fixes there, by itself, by a binding, or by what is below it."""
+    wanted: list[Callable[[Item], bool]] = [lambda i, v=value: contains(i.value, v) for value in spot.values]  # type: ignore[misc]
+    for node in spot.nodes:
+        if node.fixed is not None:
+            wanted.append(lambda i, v=node.fixed: equals(i.value, v))  # type: ignore[misc]
+        if node.pattern is not None:
+            wanted.append(lambda i, v=node.pattern: contains(i.value, v))  # type: ignore[misc]
+        if node.binding is not None and node.binding.strength == "required":
+            wanted.append(lambda i, u=node.binding.value_set: is_member(i, u, scope.sets) is True)  # type: ignore[misc]
+    if not wanted:
+        wanted = [lambda i, n=node: _keeps(i, n, scope, walk) for node in spot.nodes if node.children]  # type: ignore[misc]
+    return bool(wanted) and all(any(is_wanted(item) for item in items) for is_wanted in wanted)
+
+
+def _by_type(items: list[Item], spot: Spot, scope: Scope, walk: Walk) -> bool:
+    codes = {kind.code for node in spot.nodes for kind in node.kinds or ()} or {
+        node.name for node in spot.nodes
+    }
+    return any(item.type in codes or (codes & {"Resource", "DomainResource"}) for item in items)
+
+
+def _by_existence(items: list[Item], spot: Spot, scope: Scope, walk: Walk) -> bool:
+    if any(node.max == 0 for node in spot.nodes):
+        return not items
+    return bool(items) if any(node.min for node in spot.nodes) else True
+
+
+def _by_profile(items: list[Item], spot: Spot, scope: Scope, walk: Walk) -> bool:
+    """A profile of the element's type; behind resolve() the target's profile is a tree already."""
+    urls = [url for node in spot.nodes for kind in node.kinds or () for url in kind.profiles]
+    trees = [node for node in spot.nodes if not node.kinds]
+    return any(
+        any(scope.conforms(item, url, walk) for url in urls)
+        or any(
+            _resembles(item, tree) and (is_stub(item) or _keeps(item, tree, scope, walk)) for tree in trees
+        )
+        for item in items
+    )
+
+
+def _resembles(item: Item, tree: Node) -> bool:
+    return item.type == tree.name
+
+
+def _keeps(item: Item, node: Node, scope: Scope, walk: Walk) -> bool:
+    silent = Scope(scope.library, scope.sets, scope.resource, scope.whole, "", [], scope.around)
+    walk(node, item, silent)
+    return not any(fault.severity == "error" for fault in silent.faults)
+
+
+_JUDGES: dict[str, Callable[[list[Item], Spot, Scope, Walk], bool]] = {
+    "value": _by_value,
+    "pattern": _by_value,
+    "type": _by_type,
+    "exists": _by_existence,
+    "profile": _by_profile,
+}

@@ -1,0 +1,148 @@
+"""Profiles: the cases of fixtures/cases/profiles, and what holds for any definition. https://hl7.org/fhir/R4/profiling.html"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhir_server.r4.outcome import Issue
+from fhir_server.r4.profiles.conform import conform
+from fhir_server.r4.profiles.library import Library, own
+from fhir_server.r4.validate import validate
+from tests.unit.r4.cases import changed, read
+
+FOLDER = Path(__file__).parents[3] / "fixtures/cases/profiles"
+BASES: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "bases.yaml").read_text())
+CANONICAL = "http://example.org/StructureDefinition/"
+CASES = read(FOLDER)
+
+
+class Shelf:
+    """The definitions of the cases."""
+
+    edition = 1
+
+    def __init__(self) -> None:
+        files = sorted((FOLDER / "definitions").glob("*.yaml"))
+        self.found = {row["url"]: row for file in files for row in yaml.safe_load(file.read_text())}
+
+    def definition(self, url: str, version: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.found.get(url)
+        return found if found and version in ("", found.get("version")) else None
+
+
+LIBRARY = Library(Shelf())
+
+
+def _canonical(name: str) -> str:
+    return name if ":" in name else CANONICAL + name
+
+
+def _shown(issue: Issue) -> str:
+    severity = "" if issue.severity == "error" else f" {issue.severity}"
+    return f"{issue.expression} {issue.code} {issue.key}{severity}"
+
+
+def _asked(case: dict[str, Any]) -> list[str]:
+    return [_canonical(case["profile"])] if "profile" in case else []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case(case: dict[str, Any]) -> None:
+    resource = changed(case, BASES)
+    found = set(map(_shown, conform(resource, LIBRARY, _asked(case))))
+    assert sorted(found) == sorted(case.get("issues", []))
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_bases_are_valid_r4(name: str) -> None:
+    assert [
+        issue for issue in validate(changed({"base": name}, BASES), deep=True) if issue.severity == "error"
+    ] == []
+
+
+@pytest.mark.parametrize("url", sorted(own()))
+def test_each_of_r4s_own_profiles_becomes_a_tree(url: str) -> None:
+    tree = LIBRARY.tree(url)
+    assert tree is not None
+    assert tree.name == own()[url]["type"]
+
+
+def test_a_resource_without_claims_is_not_walked() -> None:
+    """What a write costs where no profile is claimed: nothing is found, and no definition is asked for."""
+    assert conform({**BASES["observation"], "code": {"text": "x"}}, Library(), thorough=False) == []
+
+
+def test_only_known_profiles_are_told_of_on_writing() -> None:
+    stranger = {**BASES["patient"], "meta": {"profile": [f"{CANONICAL}other"]}, "gender": None}
+    assert conform(stranger, LIBRARY, thorough=False) == []
+    del stranger["gender"]
+    known = {**stranger, "meta": BASES["patient"]["meta"]}
+    assert [issue.key for issue in conform(known, LIBRARY, thorough=False)] == ["Patient.gender"]
+
+
+def test_a_new_edition_of_the_shelf_is_read() -> None:
+    shelf = Shelf()
+    library = Library(shelf)
+    patient = changed({"base": "patient"}, BASES)
+    assert conform(patient, library) == []
+    strict = deepcopy(shelf.found[f"{CANONICAL}ward-patient"])
+    strict["differential"]["element"].append({"id": "Patient.language", "path": "Patient.language", "min": 1})
+    shelf.found[f"{CANONICAL}ward-patient"], shelf.edition = strict, 2
+    assert [issue.key for issue in conform(patient, library)] == ["Patient.language"]
+
+
+def test_ids_of_elements_may_be_missing() -> None:
+    """Paths and slice names tell as much."""
+    shelf = Shelf()
+    for found in shelf.found.values():
+        for row in found.get("differential", {}).get("element", ()):
+            row.pop("id", None)
+    library = Library(shelf)
+    for case in (param.values[0] for param in CASES):
+        resource, asked = changed(case, BASES), _asked(case)
+        assert conform(resource, library, asked) == conform(resource, LIBRARY, asked)
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "url", "value", "system"]), inner)
+    ),
+    max_leaves=5,
+)
+
+
+@given(name=st.sampled_from(sorted(BASES)), data=st.data(), value=_ANY)
+def test_any_value_anywhere_is_answered(name: str, data: st.DataObject, value: Any) -> None:
+    """Whatever stands where: issues with places inside the resource, never an exception."""
+    resource = deepcopy(BASES[name])
+    member = data.draw(st.sampled_from(sorted(resource)))
+    resource[member] = value
+    profiles = [
+        f"{CANONICAL}{tail}" for tail in ("ward-patient", "ward-round", "ward-letter", "ward-newborn")
+    ]
+    for issue in conform(resource, LIBRARY, profiles):
+        assert issue.expression.startswith(
+            (resource["resourceType"] or "R" if member != "resourceType" else "", "Resource")
+        )
+
+
+@given(data=st.data(), value=_ANY)
+def test_any_definition_is_a_tree_or_none(data: st.DataObject, value: Any) -> None:
+    """A StructureDefinition that somebody got wrong is a profile that is not known, never an exception."""
+    shelf = Shelf()
+    url = data.draw(st.sampled_from(sorted(shelf.found)))
+    found = shelf.found[url] = deepcopy(shelf.found[url])
+    rows = found.get("differential", {}).get("element") or [{}]
+    row = data.draw(st.sampled_from([found, *rows]))
+    name = data.draw(st.sampled_from([*row, "slicing", "min", "max", "type", "path"]))
+    row[name] = value
+    conform(changed({"base": "patient"}, BASES), Library(shelf), [url])
