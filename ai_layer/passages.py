@@ -165,7 +165,7 @@ def _text(
     """The sentence that is embedded; asked for again and again, so remembered."""
     entry = lay.describe_any(codings, shown)
     parts = [word, shown, *(_lay_words(entry) if entry else ()), *inner, *categories]
-    if word == "medicine":
+    if word in ("medicine", "allergy"):
         parts += [name.replace("-", " ") for name in lay.drug_classes(codings, shown)]
     parts.append(status if status in ("active", "resolved", "stopped", "completed") else "")
     return ". ".join(dict.fromkeys(p for p in parts if p))

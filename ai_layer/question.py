@@ -1,303 +1,62 @@
-"""Question: what is asked, as far as words tell: named concepts, kinds of resources, time, and whether it needs the record at all.
+"""Question: what is asked, as far as words tell: named concepts, groups of medicines, kinds of resources, time, and whether it needs the
+record at all.
 
-Pure; the vocabulary is terminology.lay and the small tables here.
+Pure; the vocabulary is terminology.lay, terminology.purposes and words.json. Misspelt words are read as what they sound like, and a question
+may be in French whatever language the answer is to be in.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
+from importlib import resources
 
 from ai_layer.timewords import MONTHS, TimeSpan, time_span
-from terminology import lay
-from terminology.lay_search import STOP_WORDS
+from terminology import lay, purposes
+from terminology.lay_search import STOP_WORDS, exact_matches, terms
+from terminology.spelling import Speller
 from terminology.text import fold
 
-TYPE_WORDS: dict[str, tuple[str, ...]] = {
-    "MedicationRequest": (
-        "medicine",
-        "medicines",
-        "medication",
-        "medications",
-        "drug",
-        "drugs",
-        "pill",
-        "pills",
-        "prescription",
-        "prescriptions",
-        "medicament",
-        "medicaments",
-        "ordonnance",
-        "ordonnances",
-        "pilule",
-        "pilules",
-        "traitement",
-    ),
-    "Condition": (
-        "condition",
-        "conditions",
-        "diagnosis",
-        "diagnoses",
-        "disease",
-        "diseases",
-        "illness",
-        "illnesses",
-        "problem",
-        "problems",
-        "diagnostic",
-        "diagnostics",
-        "maladie",
-        "maladies",
-        "problemes",
-    ),
-    "AllergyIntolerance": ("allergy", "allergies", "allergic", "allergie", "allergique", "intolerance"),
-    "Immunization": (
-        "vaccine",
-        "vaccines",
-        "vaccinated",
-        "vaccination",
-        "vaccinations",
-        "shot",
-        "shots",
-        "immunization",
-        "immunizations",
-        "jab",
-        "vaccin",
-        "vaccins",
-        "vaccine",
-    ),
-    "Procedure": (
-        "procedure",
-        "procedures",
-        "surgery",
-        "surgeries",
-        "operation",
-        "operations",
-        "operated",
-        "chirurgie",
-        "intervention",
-        "interventions",
-    ),
-    "DiagnosticReport": ("report", "reports", "panel", "panels", "rapport", "rapports", "compte", "bilan"),
-    "Observation": (
-        "results",
-        "result",
-        "lab",
-        "labs",
-        "tests",
-        "measurement",
-        "measurements",
-        "vitals",
-        "resultat",
-        "resultats",
-        "analyse",
-        "analyses",
-    ),
+MEDICINE, ALLERGY = "MedicationRequest", "AllergyIntolerance"
+TYPES_OF: dict[lay.Kind, tuple[str, ...]] = {
+    lay.Kind.LAB: ("Observation", "DiagnosticReport"),
+    lay.Kind.VITAL: ("Observation", "DiagnosticReport"),
+    lay.Kind.PANEL: ("DiagnosticReport", "Observation"),
+    lay.Kind.CONDITION: ("Condition",),
+    lay.Kind.MEDICATION: (MEDICINE, ALLERGY),
+    lay.Kind.PROCEDURE: ("Procedure",),
+    lay.Kind.IMMUNIZATION: ("Immunization",),
+    lay.Kind.ALLERGEN: (ALLERGY,),
 }
-_KIND_OF = {word: kind for kind, words in TYPE_WORDS.items() for word in words}
-_FILLER = frozenset(
-    [
-        "take",
-        "taking",
-        "taken",
-        "took",
-        "get",
-        "got",
-        "getting",
-        "give",
-        "given",
-        "show",
-        "list",
-        "latest",
-        "recent",
-        "current",
-        "currently",
-        "active",
-        "now",
-        "today",
-        "ever",
-        "never",
-        "still",
-        "please",
-        "know",
-        "want",
-        "need",
-        "see",
-        "look",
-        "tell",
-        "explain",
-        "normal",
-        "ok",
-        "okay",
-        "good",
-        "bad",
-        "better",
-        "worse",
-        "trend",
-        "change",
-        "changed",
-        "changing",
-        "since",
-        "before",
-        "after",
-        "last",
-        "first",
-        "over",
-        "time",
-        "year",
-        "years",
-        "month",
-        "months",
-        "week",
-        "weeks",
-        "day",
-        "days",
-        "year's",
-        "past",
-        "during",
-        "between",
-        "history",
-        "there",
-        "their",
-        "they",
-        "them",
-        "been",
-        "being",
-        "record",
-        "records",
-        "chart",
-        "health",
-        "doctor",
-        "medical",
-        "patient",
-        "please",
-        "anything",
-        "something",
-        "everything",
-        "all",
-        "many",
-        "much",
-        "more",
-        "most",
-        "has",
-        "he",
-        "she",
-        "it",
-        "we",
-        "us",
-        "prends",
-        "prendre",
-        "pris",
-        "dernier",
-        "derniere",
-        "derniers",
-        "dernieres",
-        "depuis",
-        "avant",
-        "apres",
-        "pendant",
-        "quand",
-        "combien",
-        "dossier",
-        "medecin",
-        "tous",
-        "toutes",
-        "tout",
-        "actuel",
-        "actuelle",
-        "actuels",
-        "actuelles",
-        "jamais",
-        "encore",
-        "evolution",
-        "tendance",
-        "normale",
-        "normal",
-        "donne",
-        "montre",
-        "liste",
-        "liste-moi",
-        "will",
-        "would",
-        "should",
-        "going",
-        "go",
-        "went",
-        "up",
-        "down",
-        "happened",
-        "happen",
-        "start",
-        "started",
-        "begin",
-        "began",
-        "when",
-        "where",
-        "who",
-        "whom",
-        "why",
-        "which",
-        "find",
-        "found",
-        "done",
-        "having",
-        "value",
-        "values",
-        "number",
-        "numbers",
-        "figure",
-        "figures",
-        "rate",
-        "rates",
-        "reading",
-        "readings",
-        "measure",
-        "measured",
-        "check",
-        "checked",
-        "taux",
-        "valeur",
-        "valeurs",
-        "mesure",
-        "suis",
-        "etes",
-        "sommes",
-        "for",
-        "with",
-        "without",
-        "from",
-        "into",
-        "than",
-        "then",
-        "also",
-        "too",
-        "any",
-        "some",
-        "not",
-        "no",
-        "yes",
-        "hi",
-        "hello",
-        "thanks",
-        "thank",
-    ]
-)
+"""Where in a record the name of an entry may stand: potassium in `losartan potassium` is no result."""
 _DEFINITION = re.compile(
-    r"^(?:what(?:'s| is| are| does| do)|que (?:veut dire|signifie)|qu'est[- ]ce qu[e'](?: c'est que)?|c'est quoi|define|explain what)\b"
+    r"^(?:what(?: s| is| are| does| do)|que (?:veut dire|signifie)|qu est ce qu[e ](?: c est que)?|c est quoi|define|explain what)\b"
 )
-_OWN = re.compile(r"\b(?:my|mine|i|me|i'm|i've|am|mon|ma|mes|je|j'ai|j|moi)\b")
+_OWN = re.compile(r"\b(?:my|mine|i|me|am|mon|ma|mes|je|j|moi)\b")
 _MEANS = re.compile(r"\b(?:mean|means|meaning|veut dire|signifie|definition|define|stands? for)\b")
-
-
 _PAST = re.compile(
-    r"\b(?:ever|all|past|history|stopped|previous|before|used to|did|had|were|jamais|tous|toutes|anciens?|arretes?)\b"
+    r"\b(?:ever|all|past|history|stopped|stop taking|previous|previously|before|used to|did|had|were|was|jamais|tous|toutes|anciens?|anciennes?|arretes?)\b"
+)
+_OVER = re.compile(r"\b(?:stopped|used to|no longer|former|previous|old|arretes?|anciens?|anciennes?)\b")
+_TAKEN_FOR = re.compile(
+    r"\b(?:take|taking|took|taken|prescribed|given|inject|injecting|breathe in|am i on|on|prends|prendre|pris|donne|prescrit)\b"
+    r".{0,30}\b(?:for|against|pour|contre)\b"
+)
+_AGAINST_ALLERGY = re.compile(r"\b(?:for|against|pour|contre)\b.{0,15}\ballerg")
+_FRENCH = re.compile(
+    r"\b(?:mon|ma|mes|le|la|les|du|des|est|quels?|quelles?|je|ai|pour|au|aux|dans|combien|comment|contre|mal|et|sont|suis|un|une)\b"
+)
+_ENGLISH = re.compile(
+    r"\b(?:my|the|is|are|what|which|when|how|do|did|have|i|am|for|of|in|and|was|were|any|to|on|it|last|a|an)\b"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`concepts`: entries that it names; `words`: what it speaks of beside them; `types`: kinds of resources that it names."""
+    """`concepts`: entries that it names; `classes`: of medicines; `words`: what it speaks of beside them; `types`: kinds that it names."""
 
     text: str
     language: str
@@ -306,6 +65,7 @@ class Question:
     types: tuple[str, ...]
     time: TimeSpan
     is_definition: bool
+    classes: tuple[str, ...] = ()
 
     @property
     def codes(self) -> list[str]:
@@ -313,9 +73,32 @@ class Question:
         return [c.code for entry in self.concepts for c in entry.codings if c.code]
 
     @property
-    def names(self) -> list[str]:
-        """Names of the named concepts, as passages have them."""
-        return [entry.name_in("en").lower() for entry in self.concepts]
+    def code_groups(self) -> list[int]:
+        """For each of `codes`, which concept it belongs to."""
+        return [n for n, entry in enumerate(self.concepts) for c in entry.codings if c.code]
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """Names of the concepts and of the classes, as passages have them, with the type that they count in."""
+        named = [
+            (entry.name_in("en").lower(), kind) for entry in self.concepts for kind in TYPES_OF[entry.kind]
+        ]
+        kind = ALLERGY if ALLERGY in self.types and MEDICINE not in self.types else MEDICINE
+        return named + [(f" {name.replace('-', ' ')}", kind) for name in self.classes]
+
+    @property
+    def meaning(self) -> str:
+        """What is embedded: the question, and the English names of what it names."""
+        names = [entry.name_in("en") for entry in self.concepts]
+        return ". ".join([self.text, *names, *(name.replace("-", " ") for name in self.classes[:3])])
+
+    @property
+    def related(self) -> list[str]:
+        """Codes of entries of the same field (kidney, thyroid) as those named."""
+        fields = {entry.category for entry in self.concepts if entry.kind != lay.Kind.MEDICATION} - UNRELATED
+        return [
+            c.code for entry in lay.entries() if entry.category in fields for c in entry.codings if c.code
+        ]
 
     @property
     def asks_for_the_past(self) -> bool:
@@ -325,43 +108,92 @@ class Question:
         )
 
     @property
+    def asks_for_what_is_over(self) -> bool:
+        """`medicines that I stopped`."""
+        return bool(_OVER.search(fold(self.text)))
+
+    @property
     def lists_a_kind(self) -> bool:
         """It asks for everything of a kind (`my medicines`), not for one thing."""
-        return bool(self.types) and not self.concepts and not self.words
+        return bool(self.types) and not self.concepts and not self.words and not self.classes
+
+
+TREATMENTS = frozenset([lay.Kind.MEDICATION, lay.Kind.PROCEDURE])
+UNRELATED = frozenset(
+    ["general", "heart", "symptom", "injuries", "infection", "care", "vaccine", "daily life"]
+)
+"""Fields too wide for one thing in them to speak of another."""
 
 
 def understand(text: str, language: str, now: datetime) -> Question:
     """What the words tell."""
     folded = fold(text)
-    tokens = re.findall(r"[a-z0-9%][a-z0-9%'\-]*", folded)
-    types = tuple(dict.fromkeys(_KIND_OF[t] for t in tokens if t in _KIND_OF))
-    concepts = lay.find_term(_without_kinds(folded), language)
-    used = _used(concepts, language)
+    spoken = "fr" if language.startswith("fr") or _is_french(folded) else "en"
+    tokens = [_speller(spoken).read(token) for token in folded.split()]
+    read = " ".join(tokens)
+    types = _types(tokens, read)
+    classes = _classes(tokens, types)
+    concepts = _concepts(tokens, spoken, bool(classes))
+    used = _used(concepts, spoken) | (frozenset(purposes.vocabulary()) if classes else frozenset())
     words = tuple(t for t in dict.fromkeys(tokens) if _says_something(t) and t not in used)
+    found = Question(text, language, concepts, words, types, time_span(read, now), False, classes)
     asks_meaning = bool(_MEANS.search(folded)) or bool(_DEFINITION.match(folded))
-    found = Question(text, language, concepts, words, types, time_span(text, now), False)
     return replace(found, is_definition=asks_meaning and bool(concepts) and not _OWN.search(folded))
 
 
-def _without_kinds(folded: str) -> str:
-    """`vaccine` alone names a kind; inside `flu vaccine` it belongs to the name, so only lone words go."""
-    words = folded.split()
-    return folded if len([w for w in words if _says_something(w.strip("?.,!"))]) else ""
+def _types(tokens: list[str], read: str) -> tuple[str, ...]:
+    """Kinds of resources that are named; what is taken for something is a medicine, what must be avoided for an allergy none."""
+    kinds = _words()[0]
+    found = dict.fromkeys(kinds[t] for t in tokens if t in kinds)
+    if _TAKEN_FOR.search(read):
+        found[MEDICINE] = None
+    if ALLERGY in found and MEDICINE in found and not _AGAINST_ALLERGY.search(read):
+        del found[MEDICINE]
+    return tuple(found)
+
+
+def _classes(tokens: list[str], types: tuple[str, ...]) -> tuple[str, ...]:
+    """Classes of medicines that are meant: by their own name, or by what they are for where a medicine is spoken of."""
+    named = purposes.classes_named(tokens)
+    return named or (purposes.classes_for(tokens) if MEDICINE in types else ())
+
+
+def _concepts(tokens: list[str], spoken: str, is_of_medicines: bool) -> tuple[lay.LayEntry, ...]:
+    """Entries that the words name. Where a group of medicines is meant, what they are for is not asked about."""
+    kinds, filler = _words()
+    if all(t in kinds or t in filler or t in STOP_WORDS for t in tokens):
+        return ()
+    if not is_of_medicines:
+        return lay.find_term(" ".join(tokens), spoken)
+    return tuple(dict.fromkeys(e for e in exact_matches(tokens, spoken) if e.kind in TREATMENTS))
 
 
 def _says_something(token: str) -> bool:
-    bare = token.strip("'-")
-    return (
-        len(bare) > 2
-        and bare not in STOP_WORDS
-        and bare not in _FILLER
-        and bare not in _KIND_OF
-        and bare not in MONTHS
-        and not bare.isdigit()
-    )
+    kinds, filler = _words()
+    is_plain = token in STOP_WORDS or token in filler or token in kinds or token in MONTHS
+    return len(token) > 2 and not is_plain and not token.isdigit()
+
+
+def _is_french(folded: str) -> bool:
+    return len(_FRENCH.findall(folded)) > len(_ENGLISH.findall(folded))
 
 
 def _used(concepts: tuple[lay.LayEntry, ...], language: str) -> frozenset[str]:
     names = [name for entry in concepts for each in ("en", language) for name in lay.synonyms(entry, each)]
     names += [word for entry in concepts if entry.drug for word in entry.drug.words]
     return frozenset(word for name in names for word in fold(name).split())
+
+
+@cache
+def _words() -> tuple[dict[str, str], frozenset[str]]:
+    """Word -> kind of resource, and words that say nothing of what is asked about."""
+    found = json.loads(resources.files("ai_layer").joinpath("words.json").read_text())
+    kinds = {word: kind for kind, words in found["kinds"].items() for word in words}
+    return kinds, frozenset(found["filler"])
+
+
+@cache
+def _speller(spoken: str) -> Speller:
+    kinds, filler = _words()
+    names = {word for term in terms(spoken) for word in term.split()}
+    return Speller(names | kinds.keys() | MONTHS.keys() | set(purposes.vocabulary()), filler | STOP_WORDS)

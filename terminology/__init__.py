@@ -5,6 +5,7 @@ ucum.py          units: parse, canonical form, conversion; analytes.py: mass <->
 lay.py           plain words for codes: describe, reference_range, find_term, drug_classes
   lay_entry.py   LayEntry and its parts           lay_data.py    data/lay/*.json, read once
   lay_search.py  a question's words -> entries    drugs.py       medication -> ingredients -> classes
+purposes.py      "blood thinner", "the pill for my pressure" -> drug classes    spelling.py  misspelt words
 safety.py        interactions, allergy groups, monitoring rules, schedules, pregnancy concerns
 data/            the facts themselves, each with source and review date; SOURCES.md: licences
 """

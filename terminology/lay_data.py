@@ -22,6 +22,7 @@ FILES = {
     "procedures.json",
     "immunizations.json",
     "allergens.json",
+    "panels.json",
 }
 
 

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     PROCEDURE = "procedure"
     IMMUNIZATION = "immunization"
     ALLERGEN = "allergen"
+    PANEL = "panel"
 
 
 @dataclass(frozen=True, slots=True)
