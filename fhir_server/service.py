@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from fhir_server.interactions.context import OperationTable, Service
-from fhir_server.operations import everything, ingest, meta, validate
+from fhir_server.operations import everything, ingest, lastn, meta, validate
 from fhir_server.operations.registry import Operation, Operations
 from fhir_server.search import parameters
 from fhir_server.search.index import Indexer
@@ -35,6 +35,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ingest.OPERATION,
     everything.OPERATION,
     everything.OF_ENCOUNTER,
+    lastn.OPERATION,
     validate.OPERATION,
     meta.OPERATION,
     meta.ADD,

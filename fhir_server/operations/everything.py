@@ -21,6 +21,7 @@ from fhir_server.store.everything import Part, Wanted
 NOT_CARE = ("birthdate", "death-date", "value-date")
 """Date parameters that say something else than when care was planned, given or written down."""
 _KNOWN = ("start", "end", "_since", "_type", "_count", "_cursor")
+_ABOUT = "$everything"
 
 
 def everything(context: Context, request: OperationRequest) -> Result:
@@ -81,7 +82,7 @@ def _end(end: Interval | None) -> datetime | None:
 def _after(context: Context, asked: dict[str, str]) -> int:
     if "_cursor" not in asked:
         return -1
-    place = cursor.read(asked["_cursor"], context.service.cursor_key)[-1]
+    place = cursor.read(asked["_cursor"], context.service.cursor_key, _ABOUT)[-1]
     if not isinstance(place, int):
         raise FhirError(Problem.BAD_PARAMETER, "_cursor: it comes from another search.")
     return place
@@ -115,7 +116,7 @@ def _bundle(context: Context, found: list[Part], count: int, pairs: list[Pair], 
     shown = found[:count]
     links = [link(context, "self", path, pairs)]
     if len(found) > count:
-        position = cursor.write((shown[-1].place,), context.service.cursor_key)
+        position = cursor.write((shown[-1].place,), context.service.cursor_key, _ABOUT)
         said = [pair for pair in pairs if pair[0] != "_cursor"]
         links.append(link(context, "next", path, [*said, ("_cursor", position)]))
     is_whole = len(links) == 1 and "_cursor" not in dict(pairs)

@@ -11,21 +11,28 @@ from urllib.parse import quote, urlencode
 
 from fhir_server.interactions.context import Context, Result
 from fhir_server.r4 import json
+from fhir_server.r4.outcome import Issue, operation_outcome
 from fhir_server.store.read import Version
 
 Pair = tuple[str, str]
 
 
 def searchset(
-    context: Context, found: Sequence[tuple[str, Version]], links: Sequence[dict[str, str]], total: int | None
+    context: Context,
+    found: Sequence[tuple[str, Version]],
+    links: Sequence[dict[str, str]],
+    total: int | None,
+    issues: Sequence[Issue] = (),
 ) -> Result:
-    """(mode, resource) in order; `total` is left out where it is not known."""
+    """(mode, resource) in order; `total` is left out where it is not known; `issues` are said in an entry of their own."""
     head: dict[str, Any] = {"resourceType": "Bundle", "id": context.service.new_id(), "type": "searchset"}
     if total is not None:
         head["total"] = total
     text = json.encode(head | {"link": list(links)})
-    entries = b",".join(_entry(context, mode, version) for mode, version in found)
-    return Result(200, text[:-1] + b',"entry":[' + entries + b"]}" if entries else text)
+    entries = [_entry(context, mode, version) for mode, version in found]
+    if issues:
+        entries.append(json.encode({"resource": operation_outcome(issues), "search": {"mode": "outcome"}}))
+    return Result(200, text[:-1] + b',"entry":[' + b",".join(entries) + b"]}" if entries else text)
 
 
 def link(context: Context, relation: str, path: str, pairs: Sequence[Pair]) -> dict[str, str]:
