@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from fhir_server.interactions.context import OperationTable, Service
-from fhir_server.operations import everything, ingest, lastn, meta, validate
+from fhir_server.operations import convert, document, everything, ingest, lastn, meta, validate
 from fhir_server.operations.registry import Operation, Operations
 from fhir_server.search import parameters
 from fhir_server.search.index import Indexer
@@ -36,6 +36,8 @@ OPERATIONS: tuple[Operation, ...] = (
     everything.OPERATION,
     everything.OF_ENCOUNTER,
     lastn.OPERATION,
+    document.OPERATION,
+    convert.OPERATION,
     validate.OPERATION,
     meta.OPERATION,
     meta.ADD,

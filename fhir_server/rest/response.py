@@ -60,7 +60,7 @@ def _version_headers(incoming: Incoming, result: Result) -> Headers:
         headers["etag"] = result.etag
     if result.last_updated:
         headers["last-modified"] = http_date(result.last_updated)
-    if result.location and incoming.method not in ("GET", "HEAD"):
+    if result.location and (result.is_write or incoming.method not in ("GET", "HEAD")):
         headers["location"] = f"{incoming.base}/{result.location}"
     return headers
 

@@ -54,6 +54,19 @@ def current(
     return version_of(row) if row else None
 
 
+def several(connection: Connection[Any], access: Access, wanted: Sequence[tuple[str, str]]) -> list[Version]:
+    """The current versions of those (type, id) that are there, in this order. Index: resource_identity."""
+    allowed = access.on("r")
+    query = (
+        "SELECT r.rid, r.type, r.id, r.version, r.last_updated, r.body"
+        " FROM unnest(%s::smallint[], %s::text[]) WITH ORDINALITY AS u (type, id, place)"
+        " JOIN resource r ON r.type = u.type AND r.id = u.id"
+        f" WHERE r.body IS NOT NULL AND ({allowed.text}) ORDER BY u.place"
+    )
+    columns = ([TYPE_CODE[kind] for kind, _ in wanted], [logical_id for _, logical_id in wanted])
+    return [version_of(row) for row in connection.execute(query, (*columns, *allowed.values)).fetchall()]
+
+
 def versions(
     connection: Connection[Any],
     access: Access,
