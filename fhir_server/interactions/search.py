@@ -12,14 +12,14 @@ from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.paging import Links
 from fhir_server.interactions.shape import shaped
 from fhir_server.r4 import json
-from fhir_server.r4.definitions import TYPE_CODE
+from fhir_server.r4.definitions import TYPE_CODE, TYPE_NAME
 from fhir_server.r4.outcome import FhirError, Problem, operation_outcome
 from fhir_server.search import page
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.parse import parse
 from fhir_server.search.query import Condition, InCompartment, Query
 from fhir_server.store import read as store
-from fhir_server.store.read import Row
+from fhir_server.store.read import Row, Version
 
 Pair = tuple[str, str]
 
@@ -83,10 +83,22 @@ def _bundle(context: Context, query: Query, rows: Sequence[Row], links: Links) -
 def _entry(context: Context, query: Query, row: Row) -> bytes:
     found = row.found
     assert found is not None
-    assert found.body is not None
-    url = f"{context.base}/{found.type}/{found.id}".encode()
-    body = shaped(found.body, query.summary, query.elements if row.mode == "match" else ())
+    name, body = _named(found)
+    url = f"{context.base}/{name}".encode()
+    body = shaped(body, query.summary, query.elements if row.mode == "match" else ())
     return b'{"fullUrl":"%s","resource":%s,"search":{"mode":"%s"}}' % (url, body, row.mode.encode())
+
+
+def _named(found: Version) -> tuple[str, bytes]:
+    """Type and id, and the body; of a contained resource (`number of the type/id#inner`) its container's name and its own body."""
+    assert found.body is not None
+    container, is_inside, inner = found.id.partition("#")
+    if not is_inside:
+        return f"{found.type}/{found.id}", found.body
+    kind, _, logical_id = container.partition("/")
+    inside = json.decode_object(found.body)["contained"]
+    resource = next(r for r in inside if r.get("id") == inner and r.get("resourceType") == found.type)
+    return f"{TYPE_NAME[int(kind)]}/{logical_id}#{inner}", json.encode(resource)
 
 
 def _outcome_entry(query: Query) -> list[bytes]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from fhir_server.r4.datatypes import parse_instant_or_partial
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
-from fhir_server.search.parameters import Parameter, type_range
+from fhir_server.search.parameters import Parameter, contained_range, type_range
 from fhir_server.search.query import (
     AllOf,
     AnyOf,
@@ -117,9 +117,21 @@ def _rows(parameter: Parameter, alias: str, modifier: str = "") -> Fragment:
         wanted += [-i for i in wanted]
     numbers = ", ".join(map(str, wanted))
     same = Fragment(f"{alias}.param {'= ' + numbers if len(wanted) == 1 else f'IN ({numbers})'}")
-    if parameter.narrowed and modifier != "identifier":
-        return same & _in_range(f"{alias}.target", parameter.narrowed)
-    return same
+    return (
+        same & _of_narrowed(alias, parameter.narrowed)
+        if parameter.narrowed and modifier == "missing"
+        else same
+    )
+
+
+def _of_narrowed(alias: str, resource_type: str) -> Fragment:
+    """The reference leads to the type: here, inside the resource, or by an address elsewhere."""
+    lo, hi = contained_range(resource_type)
+    inside = Fragment(f"{alias}.target >= {lo} AND {alias}.target < {hi}")
+    elsewhere = Fragment(
+        f"{alias}.target IS NULL AND position(%s in {alias}.url) > 0", (f"/{resource_type}/",)
+    )
+    return any_of((_in_range(f"{alias}.target", resource_type), inside, elsewhere))
 
 
 def _in_range(column: str, resource_type: str) -> Fragment:
@@ -139,6 +151,7 @@ def _value(compiler: Compiler, found: Match, value: str, alias: str) -> Fragment
     asked = Asked(
         value, found.name or parameter.code, compiler.now, compiler.base, found.modifier, targets, alias
     )
+    asked = replace(asked, narrowed=parameter.narrowed)
     if parameter.type == "composite":
         return composite.where(asked, parameter.components)
     if parameter.type == "token" and found.modifier in ("in", "above", "below"):
@@ -174,12 +187,22 @@ def _missing(compiler: Compiler, found: Missing, place: Place) -> Fragment:
 
 def _chain(compiler: Compiler, found: Chain, place: Place) -> Fragment:
     alias = compiler.alias("i")
-    ends = [_end(compiler, f"{alias}.target", target, condition) for target, condition in found.targets]
+    ends = [_reached(compiler, f"{alias}.target", target, condition) for target, condition in found.targets]
     return _exists(place, "reference_index", alias, _rows(found.parameter, alias) & any_of(ends))
 
 
+def _reached(compiler: Compiler, column: str, target: str, condition: Condition) -> Fragment:
+    """A chain leads to resources of the type, and into contained ones, which are read with their container."""
+    found = _end(compiler, column, target, condition)
+    if _needs_columns(condition):
+        return found
+    lo, hi = contained_range(target)
+    ranged = Fragment(f"{column} >= {lo} AND {column} < {hi}")
+    return found | (ranged & compiler.compile(condition, Place(column, "", (target,))))
+
+
 def _end(compiler: Compiler, column: str, target: str, condition: Condition) -> Fragment:
-    """The target is of this type, may be read, and fulfils the condition."""
+    """The resource is of this type, may be read, and fulfils the condition."""
     ranged = _in_range(column, target)
     if compiler.is_open() and not _needs_row(condition):
         return ranged & compiler.compile(condition, Place(column, "", (target,)))
@@ -206,9 +229,20 @@ def _needs_row(condition: Condition) -> bool:
     )
 
 
+def _needs_columns(condition: Condition) -> bool:
+    """Whether the condition asks more than index rows."""
+    if isinstance(condition, (AllOf, AnyOf)):
+        return any(_needs_columns(c) for c in condition.conditions)
+    if isinstance(condition, Not):
+        return _needs_columns(condition.condition)
+    return isinstance(condition, (Ids, Updated, Says, Types))
+
+
 def _has(compiler: Compiler, found: Has, place: Place) -> Fragment:
     alias = compiler.alias("i")
     inside = _rows(found.parameter, alias) & _end(compiler, f"{alias}.rid", found.type, found.condition)
+    if found.parameter.narrowed:
+        inside = inside & _in_range(f"{alias}.target", found.parameter.narrowed)
     text = f"{place.rid} IN (SELECT {alias}.target FROM reference_index {alias} WHERE {inside.text})"
     return Fragment(text, inside.values)
 

@@ -40,13 +40,13 @@ class _Key:
         return "<" if self.descending else ">"
 
 
-def page(query: Query, where: Fragment, at: Cursor | None) -> Fragment:
+def page(query: Query, source: Fragment, where: Fragment, at: Cursor | None) -> Fragment:
     """SELECT of one match more than the page holds; `place` numbers them in the direction of the walk."""
     is_backward = at is not None and at.is_backward
     keys = [_key(number, sort, is_backward) for number, sort in enumerate(query.sort)]
     if len(keys) == 1 and query.sort[0].parameter is not None:
-        return _by_index(query, keys[0], where, at)
-    return _by_keys(query, keys, where, at)
+        return _by_index(query, keys[0], source, where, at)
+    return _by_keys(query, keys, source, where, at)
 
 
 def _key(number: int, sort: Sort, is_backward: bool) -> _Key:
@@ -69,7 +69,9 @@ def _numbers(sort: Sort) -> str:
     return f"= {stored[0]}" if len(stored) == 1 else f"IN ({', '.join(map(str, stored))})"
 
 
-def _by_keys(query: Query, keys: list[_Key], where: Fragment, at: Cursor | None) -> Fragment:
+def _by_keys(
+    query: Query, keys: list[_Key], source: Fragment, where: Fragment, at: Cursor | None
+) -> Fragment:
     """Any number of keys, each looked up for each match."""
     is_backward = at is not None and at.is_backward
     rid_descends = keys[0].descending if keys else is_backward
@@ -79,10 +81,10 @@ def _by_keys(query: Query, keys: list[_Key], where: Fragment, at: Cursor | None)
     inner = where & _behind(keys, at, rid_descends) if at else where
     listed = ", ".join(f"({k.text})::text" for k in keys)
     return Fragment(
-        f"SELECT {_qualified()}, ARRAY[{listed}]::text[] AS keys, row_number() OVER (ORDER BY {listed_order}) AS place"
-        f" FROM resource r {' '.join(k.join for k in keys)} WHERE {inner.text}"
+        f"SELECT {_qualified(query)}, ARRAY[{listed}]::text[] AS keys, row_number() OVER (ORDER BY {listed_order}) AS place"
+        f" FROM {source.text} r {' '.join(k.join for k in keys)} WHERE {inner.text}"
         f" ORDER BY {listed_order} LIMIT {query.count + 1}",
-        inner.values,
+        (*source.values, *inner.values),
     )
 
 
@@ -105,23 +107,25 @@ def _further(key: _Key, value: str | None, is_backward: bool) -> list[Fragment]:
     return [found if is_backward else found | Fragment(f"{key.text} IS NULL")]
 
 
-def _qualified() -> str:
-    return ", ".join(f"r.{name}" for name in COLUMNS.split(", "))
+def _qualified(query: Query) -> str:
+    """The columns of `r`; a contained resource is named after its container."""
+    names = {"id": "r.label AS id"} if query.gives_contained else {}
+    return ", ".join(names.get(name, f"r.{name}") for name in COLUMNS.split(", "))
 
 
-def _by_index(query: Query, key: _Key, where: Fragment, at: Cursor | None) -> Fragment:
+def _by_index(query: Query, key: _Key, source: Fragment, where: Fragment, at: Cursor | None) -> Fragment:
     """One indexed key: the planner may walk its index, or sort the matches.
 
     A resource with several values stands at its best one: no row of the same resource may sort before it.
     """
     is_backward, value = at is not None and at.is_backward, at.keys[0] if at else None
-    without = _without_value(query, key, where, at if at and value is None else None)
+    without = _without_value(query, key, source, where, at if at and value is None else None)
     if at is None:
-        parts = [_with_value(query, key, where, None), without]
+        parts = [_with_value(query, key, source, where, None), without]
     elif value is None:
-        parts = [without, _with_value(query, key, where, None)] if is_backward else [without]
+        parts = [without, _with_value(query, key, source, where, None)] if is_backward else [without]
     else:
-        parts = [_with_value(query, key, where, at)] + ([] if is_backward else [without])
+        parts = [_with_value(query, key, source, where, at)] + ([] if is_backward else [without])
     text = " UNION ALL ".join(f"({p.text})" for p in parts)
     word, nulls = "DESC" if key.descending else "ASC", "FIRST" if is_backward else "LAST"
     numbered = f"row_number() OVER (ORDER BY key {word} NULLS {nulls}, rid {word}) AS place"
@@ -132,7 +136,7 @@ def _by_index(query: Query, key: _Key, where: Fragment, at: Cursor | None) -> Fr
     )
 
 
-def _with_value(query: Query, key: _Key, where: Fragment, at: Cursor | None) -> Fragment:
+def _with_value(query: Query, key: _Key, source: Fragment, where: Fragment, at: Cursor | None) -> Fragment:
     sort = query.sort[0]
     assert sort.parameter is not None
     column, word = _KEY_COLUMN[sort.parameter.type], "DESC" if key.descending else "ASC"
@@ -147,13 +151,13 @@ def _with_value(query: Query, key: _Key, where: Fragment, at: Cursor | None) -> 
             f"(s.{column}, s.rid) {key.behind} (%s::{key.cast}, %s)", (at.keys[0], at.rid)
         )
     return Fragment(
-        f"SELECT {_qualified()}, s.{column} AS key FROM {table} s JOIN resource r ON r.rid = s.rid WHERE {inner.text}"
+        f"SELECT {_qualified(query)}, s.{column} AS key FROM {table} s JOIN {source.text} r ON r.rid = s.rid WHERE {inner.text}"
         f" ORDER BY s.{column} {word}, s.rid {word} LIMIT {query.count + 1}",
-        inner.values,
+        (*source.values, *inner.values),
     )
 
 
-def _without_value(query: Query, key: _Key, where: Fragment, at: Cursor | None) -> Fragment:
+def _without_value(query: Query, key: _Key, source: Fragment, where: Fragment, at: Cursor | None) -> Fragment:
     sort = query.sort[0]
     assert sort.parameter is not None
     column, table = _KEY_COLUMN[sort.parameter.type], sort.parameter.table
@@ -165,7 +169,7 @@ def _without_value(query: Query, key: _Key, where: Fragment, at: Cursor | None) 
         inner = inner & Fragment(f"r.rid {key.behind} %s", (at.rid,))
     word = "DESC" if key.descending else "ASC"
     return Fragment(
-        f"SELECT {_qualified()}, NULL::{key.cast} AS key FROM resource r WHERE {inner.text}"
+        f"SELECT {_qualified(query)}, NULL::{key.cast} AS key FROM {source.text} r WHERE {inner.text}"
         f" ORDER BY r.rid {word} LIMIT {query.count + 1}",
-        inner.values,
+        (*source.values, *inner.values),
     )

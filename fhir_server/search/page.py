@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fhir_server.search import order
+from fhir_server.search import containment, order
 from fhir_server.search.compile import Compiler, Place
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.includes_sql import included
 from fhir_server.search.parameters import type_range
 from fhir_server.search.query import Query
-from fhir_server.sql import Fragment, all_of
+from fhir_server.sql import TRUE, Fragment, all_of
 
 COUNTED = 1000
 """Matches that `_total=estimate` still counts one by one; above that the planner's guess has to do."""
@@ -22,15 +22,16 @@ COUNTED = 1000
 
 def statement(query: Query, compiler: Compiler, at: Cursor | None = None) -> Fragment:
     """The statement of the page at the cursor (of the first one where there is none)."""
-    where = matching(query, compiler)
+    where, source = matching(query, compiler), containment.source(query, compiler)
+    most = COUNTED + 1 if query.total == "estimate" else None
     if query.summary == "count" or query.count == 0:
-        return total(where, COUNTED + 1 if query.total == "estimate" else None)
+        return total(source, where, most)
     query = replace(query, count=size(query, at))
-    page = order.page(query, where, at)
+    page = order.page(query, source, where, at)
     parts = [Fragment(f"SELECT 'match' AS mode, {order.COLUMNS}, keys, place FROM page")]
     parts += included(query, compiler)
     if query.total != "none" and at is None:
-        parts.append(total(where, COUNTED + 1 if query.total == "estimate" else None))
+        parts.append(total(source, where, most))
     union = " UNION ALL ".join(part.text for part in parts)
     values = tuple(value for part in parts for value in part.values)
     text = f"WITH page AS MATERIALIZED ({page.text}) SELECT * FROM ({union}) AS every ORDER BY place"
@@ -46,28 +47,33 @@ def size(query: Query, at: Cursor | None) -> int:
 def matching(query: Query, compiler: Compiler) -> Fragment:
     """The condition on resource `r`: type, existence, Access, what was asked; unsigned drafts stay out unless asked for."""
     types = (query.type,) if query.type else ()
-    parts = [_typed(query.type)] if query.type else []
-    parts += [Fragment("r.body IS NOT NULL"), compiler.access.on("r")]
-    if not query.asks_for_drafts:
-        parts.append(Fragment("NOT r.draft"))
-    parts.append(compiler.compile(query.condition, Place("r.rid", "r", types)))
+    asked = compiler.compile(query.condition, Place("r.rid", "r", types))
+    if query.contained != "false":
+        return containment.matching(query, compiler, typed("r", query.type) & asked)
+    parts = [typed("r", query.type), containment.readable(query, compiler, "r"), asked]
     return all_of(part for part in parts if part.text != "TRUE")
 
 
-def _typed(resource_type: str) -> Fragment:
+def typed(alias: str, resource_type: str) -> Fragment:
+    """The resource is of the type."""
+    if not resource_type:
+        return TRUE
     lo, hi = type_range(resource_type)
-    return Fragment(f"r.rid >= {lo} AND r.rid < {hi}")
+    return Fragment(f"{alias}.rid >= {lo} AND {alias}.rid < {hi}")
 
 
-def total(where: Fragment, most: int | None = None) -> Fragment:
+def total(source: Fragment, where: Fragment, most: int | None = None) -> Fragment:
     """How many there are; of more than `most` it is `most`."""
     empty = "NULL::smallint, NULL::text, NULL::integer, NULL::timestamptz, NULL::bytea, NULL::text[], 1000000000::bigint"
-    found = f"FROM resource r WHERE {where.text}"
+    found = f"FROM {source.text} r WHERE {where.text}"
     counted = found if most is None else f"FROM (SELECT {found} LIMIT {most}) AS counted"
-    return Fragment(f"SELECT 'total' AS mode, count(*) AS rid, {empty} {counted}", where.values)
+    return Fragment(
+        f"SELECT 'total' AS mode, count(*) AS rid, {empty} {counted}", (*source.values, *where.values)
+    )
 
 
 def guess(query: Query, compiler: Compiler) -> Fragment:
     """A statement whose plan tells how many rows the planner expects; it reads nothing."""
-    where = matching(query, compiler)
-    return Fragment(f"EXPLAIN (FORMAT JSON) SELECT FROM resource r WHERE {where.text}", where.values)
+    where, source = matching(query, compiler), containment.source(query, compiler)
+    text = f"EXPLAIN (FORMAT JSON) SELECT FROM {source.text} r WHERE {where.text}"
+    return Fragment(text, (*source.values, *where.values))

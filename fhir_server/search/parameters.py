@@ -150,6 +150,18 @@ def _shape(parameter: Parameter) -> tuple[object, ...]:
     return tuple(component.type for component in parameter.components)
 
 
+CONTAINED = 1 << 60
+"""Set in the rid of a contained resource."""
+
+
+def contained_range(resource_type: str) -> tuple[int, int]:
+    """The rids [lo, hi) of contained resources of the type; of any type where none is given."""
+    if not resource_type:
+        return CONTAINED, CONTAINED << 1
+    lo, hi = type_range(resource_type)
+    return lo | CONTAINED, hi | CONTAINED
+
+
 def type_range(resource_type: str) -> tuple[int, int]:
     """The rids [lo, hi) of a resource type."""
     code = TYPE_CODE[resource_type]

@@ -73,6 +73,8 @@ def parse(
         summary=_one_of(draft, "_summary", SUMMARIES, ""),
         elements=tuple(e for e in draft.result.get("_elements", "").split(",") if e),
         cursor=draft.result.get("_cursor", ""),
+        contained=_contained(draft),
+        contained_type=_one_of(draft, "_containedType", ("container", "contained"), "container"),
         understood=tuple(draft.understood),
         issues=tuple(draft.issues),
         asks_for_drafts=any(
@@ -153,6 +155,15 @@ def _one_of(draft: _Draft, name: str, allowed: Sequence[str], default: str) -> s
     if value != default and value not in allowed:
         raise FhirError(Problem.BAD_PARAMETER, f"{name}: expected one of {', '.join(allowed)}.")
     return value
+
+
+def _contained(draft: _Draft) -> str:
+    """Containers are not what was asked for, so they have no place in an order by its parameters."""
+    found = _one_of(draft, "_contained", ("true", "false", "both"), "false")
+    by_parameter = any(sort.parameter for sort in draft.sort)
+    if found != "false" and by_parameter and draft.result.get("_containedType") != "contained":
+        raise FhirError(Problem.BAD_PARAMETER, "_sort: containers are sorted by _id or _lastUpdated only.")
+    return found
 
 
 def _total_method(draft: _Draft, name: str, value: str) -> None:

@@ -193,6 +193,13 @@ class Query:
     understood: tuple[tuple[str, str], ...] = ()
     issues: tuple[Issue, ...] = field(default=())
     asks_for_drafts: bool = False
+    contained: str = "false"
+    contained_type: str = "container"
+
+    @property
+    def gives_contained(self) -> bool:
+        """Whether contained resources stand in the page themselves, not their containers."""
+        return self.contained != "false" and self.contained_type == "contained"
 
     @property
     def order(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fhir_server.search.index import IndexRows
 from fhir_server.search.types.composite import STORED
+from fhir_server.search.types.reference import INSIDE
 from fhir_server.search.types.token import IMPLIED, NO_SYSTEM
 from fhir_server.store.identities import Identity
 
@@ -24,13 +25,14 @@ def symbols(indexed: Iterable[IndexRows]) -> tuple[set[Identity], set[str]]:
             texts.add(system)
             texts.add(display)
         for _, target, _, _ in found.get("reference_index", ()):
-            if target is not None:
+            if target is not None and target[0] != INSIDE:
                 identities.add(target)
         for row in found.get("quantity_index", ()):
             texts.update((row[1], row[3], row[8]))
         for row in found.get("composite_index", ()):
             texts.update(row[n + 1] for n in _COMPOSITE_TERMS)
-            identities.update(row[n + 1] for n in _COMPOSITE_TARGETS if row[n + 1] is not None)
+            targets = [row[n + 1] for n in _COMPOSITE_TARGETS if row[n + 1] is not None]
+            identities.update(target for target in targets if target[0] != INSIDE)
     return identities, {text for text in texts if text}
 
 
@@ -51,7 +53,7 @@ class _Numbers:
     def target(self, identity: Identity | None) -> int | None:
         if identity is None:
             return None
-        return self.own.get(identity) or self.targets[identity]
+        return self.own.get(identity) or (None if identity[0] == INSIDE else self.targets[identity])
 
 
 def numbered(

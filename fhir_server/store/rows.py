@@ -29,6 +29,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "body": "bytea",
     },
     "compartment": {"patient": "bigint", "rid": "bigint"},
+    "contained": {"rid": "bigint", "container": "bigint", "id": "text"},
     "token_index": {
         "rid": "bigint",
         "display": "integer",

@@ -16,7 +16,7 @@ from psycopg import Connection
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.search.index import Indexer, IndexRows
-from fhir_server.store import rows
+from fhir_server.store import contained, rows
 from fhir_server.store.bodies import compress, decompress
 from fhir_server.store.compartments import Compartments
 from fhir_server.store.hooks import Change, WriteHook
@@ -154,7 +154,7 @@ class Writer:
         """Write the index rows, compartments and passages of stored resources again; their versions stay."""
         found = self._prepared(connection, writes, max(write.last_updated for write in writes))
         rids = [write.rid for write in writes]
-        rows.delete_index_rows(connection, rids)
+        rows.delete_index_rows(connection, rids + contained.forget(connection, rids))
         connection.execute(_LEAVE_ALL, (rids,))
         patients = ["{" + ",".join(map(str, change.patients)) + "}" for change in found.changes]
         keys = self._said(writes)
@@ -168,19 +168,26 @@ class Writer:
     def _prepared(self, connection: Connection[Any], writes: list[Write], now: datetime) -> _Prepared:
         """Index rows and compartments of the resources, in numbers."""
         indexed = [self.indexer.rows(w.resource) if w.resource is not None else {} for w in writes]
+        parts = [contained.parts(w.resource, self.indexer) for w in writes]
+        every_part = [part for found in parts for part in found]
         _give_rids(connection, writes)
+        contained.give_rids(connection, every_part)
         own = {(w.type, w.id): w.rid for w in writes}
-        outside, texts = symbols(indexed)
+        outside, texts = symbols([*indexed, *(part.rows for part in every_part)])
         targets = self.identities.targets(connection, outside - own.keys(), now)
         if self.enforce_references:
             _refuse_missing(connection, targets)
         numbers = self.terms.numbers(texts)
         rids = targets | own
-        tables: dict[str, list[tuple[Any, ...]]] = {"compartment": []}
+        tables: dict[str, list[tuple[Any, ...]]] = {"compartment": [], "contained": []}
         changes = []
-        for write, found in zip(writes, indexed, strict=True):
+        for write, found, inner in zip(writes, indexed, parts, strict=True):
             patients = self._patients(write, found, rids)
-            numbered(tables, write.rid, found, numbers, targets, own)
+            named = contained.names(write.rid, inner, own)
+            numbered(tables, write.rid, found, numbers, targets, named)
+            for part in inner:
+                numbered(tables, part.rid, part.rows, numbers, targets, named)
+            tables["contained"] += [(part.rid, write.rid, part.id) for part in inner]
             tables["compartment"] += [(patient, write.rid) for patient in patients]
             changes.append(Change(write.rid, write.type, write.id, write.version, patients, write.resource))
         return _Prepared(tables, changes, rids)
@@ -306,7 +313,7 @@ def _replace(
         return
     rids = [row[0] for row in replaced]
     connection.execute(_SUPERSEDE, (rids,))
-    rows.delete_index_rows(connection, rids)
+    rows.delete_index_rows(connection, rids + contained.forget(connection, rids))
     left = [(patient, rid) for rid in rids for patient in current[rid].patients]
     if left:
         connection.execute(_LEAVE, ([p for p, _ in left], [r for _, r in left]))

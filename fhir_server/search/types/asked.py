@@ -18,7 +18,10 @@ PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`text`: the value, still escaped; `name`: the parameter as written (for messages); `now`: what `ap` is relative to."""
+    """`text`: the value, still escaped; `name`: the parameter as written (for messages); `now`: what `ap` is relative to.
+
+    `narrowed`: the only type that a reference may lead to.
+    """
 
     text: str
     name: str
@@ -28,6 +31,7 @@ class Asked:
     types: tuple[str, ...] = ()
     alias: str = "i"
     component: str = ""
+    narrowed: str = ""
 
     def column(self, name: str) -> str:
         """The column's SQL name."""

@@ -13,12 +13,14 @@ from typing import Any
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.search.types import uri
 from fhir_server.search.types.asked import Asked, unescape
-from fhir_server.sql import Fragment, any_of
+from fhir_server.sql import FALSE, Fragment, any_of
 
 Target = tuple[str, str]
 Row = tuple[Target | None, str | None, str | None]
-"""(type, id) of a local target, version, url of anything else."""
+"""(type, id) of a local target (or INSIDE and the id), version, url of anything else."""
 
+INSIDE = "#"
+"""In place of a type: the target is contained in the same resource."""
 LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$")
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}$")
 
@@ -26,7 +28,10 @@ ID = re.compile(r"[A-Za-z0-9\-.]{1,64}$")
 def rows(value: Any) -> Iterator[Row]:
     """A Reference, or a canonical or uri that points at a resource."""
     text = value.get("reference") if isinstance(value, dict) else value
-    if not isinstance(text, str) or not text or text[0] == "#":
+    if not isinstance(text, str) or not text:
+        return
+    if text[0] == "#":
+        yield (INSIDE, text[1:]), None, None
         return
     match = LOCAL.match(text)
     if match and match.group(1) in TYPE_CODE:
@@ -49,12 +54,14 @@ def where(asked: Asked) -> Fragment:
         return _literal(asked, match)
     if ID.match(local) and ":" not in local:
         return any_of(_target(asked, name, local) for name in asked.types) | _url(asked, local)
-    return _url(asked, text)
+    return _url(asked, text) if not asked.narrowed or f"/{asked.narrowed}/" in text else FALSE
 
 
 def _literal(asked: Asked, match: re.Match[str]) -> Fragment:
     if asked.modifier and asked.modifier != match.group(1):
         raise asked.refuse(f"a reference to {asked.modifier}")
+    if asked.narrowed not in ("", match.group(1)):
+        return FALSE
     found = _target(asked, match.group(1), match.group(2))
     if match.group(3):
         return found & Fragment(f"{asked.column('version')} = %s", (match.group(3),))
