@@ -82,6 +82,13 @@ SETTINGS: tuple[Setting, ...] = (
         "whether a reference to a local resource that is not there is refused",
         ("accept", "enforce"),
     ),
+    Setting(
+        "conditional_delete",
+        str,
+        "single",
+        "what a conditional delete does with several matches: single refuses, multiple deletes them all",
+        ("single", "multiple"),
+    ),
     Setting("keep_unchanged", bool, True, "an update that changes nothing makes no new version"),
     Setting(
         "max_body",
@@ -128,6 +135,7 @@ class Settings:
     model_base_url: str = ""
     embedder: str = ""
     references: str = "accept"
+    conditional_delete: str = "single"
     keep_unchanged: bool = True
     max_body: int = 100 * 1024 * 1024
     page_size: int = 50

@@ -102,7 +102,7 @@ def _resource(context: Context, name: str) -> Json:
         "conditionalCreate": True,
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
-        "conditionalDelete": "single",
+        "conditionalDelete": context.service.settings.conditional_delete,
         "referencePolicy": ["literal", "logical", "local"],
         "searchInclude": ["*", *sorted(f"{name}:{p.code}" for p in references)],
         "searchRevInclude": sorted(_reverse(context, name)),
@@ -110,7 +110,9 @@ def _resource(context: Context, name: str) -> Json:
         + [{"name": n, "type": t} for n, t in SPECIAL.items()],
     }
     operations = [
-        _operation(context, o) for o in context.service.operations.all if not o.types or name in o.types
+        _operation(context, o)
+        for o in context.service.operations.all
+        if (o.type_level or o.instance) and (not o.types or name in o.types)
     ]
     return found | ({"operation": operations} if operations else {})
 

@@ -37,7 +37,10 @@ def matches(context: Context, resource_type: str, criteria: str, at_most: int | 
         context.connection, context, resource_type, pairs, 1000 if at_most is None else at_most + 1
     )
     if at_most is not None and len(found) > at_most:
-        raise FhirError(Problem.MULTIPLE_MATCHES, f"More than one {resource_type} matches the condition.")
+        several = "one" if at_most == 1 else str(at_most)
+        raise FhirError(
+            Problem.MULTIPLE_MATCHES, f"More than {several} {resource_type} matches the condition."
+        )
     return found
 
 

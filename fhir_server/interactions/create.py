@@ -9,7 +9,8 @@ from typing import Any
 
 from fhir_server.interactions import conditional, read
 from fhir_server.interactions.context import Context, Result
-from fhir_server.interactions.writing import again, checked, make_local, result_of
+from fhir_server.interactions.links import make_local
+from fhir_server.interactions.writing import again, checked, result_of
 from fhir_server.store.write import Write
 
 
@@ -21,13 +22,13 @@ def create(context: Context, resource_type: str, resource: dict[str, Any], if_no
 
 
 def _create(context: Context, resource_type: str, resource: dict[str, Any], if_none_exist: str) -> Result:
-    make_local(context, resource)
     with context.transaction() as inside:
         assert inside.connection is not None
         if if_none_exist:
             found = conditional.one_match(inside, resource_type, if_none_exist)
             if found:
                 return read.read(inside, resource_type, found)
+        make_local(inside, resource)
         write = Write(resource_type, context.service.new_id(), resource, is_new=True)
         inside.apply(inside.connection, [write])
     return result_of(write)

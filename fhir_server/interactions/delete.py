@@ -11,6 +11,9 @@ from fhir_server.interactions.writing import again
 from fhir_server.r4.outcome import information
 from fhir_server.store.write import Write
 
+MOST_AT_ONCE = 10_000
+"""Resources that one conditional delete may remove; more have to be narrowed."""
+
 
 def delete(context: Context, resource_type: str, logical_id: str, if_match: int | None = None) -> Result:
     """200 with an outcome, whether there was something to delete or not."""
@@ -18,18 +21,21 @@ def delete(context: Context, resource_type: str, logical_id: str, if_match: int 
     return again(context, lambda: _delete(context, resource_type, [logical_id], if_match))
 
 
-def conditional_delete(
-    context: Context, resource_type: str, criteria: str, *, several: bool = False
-) -> Result:
-    """Delete the match; with `several` all matches, else MULTIPLE_MATCHES for more than one."""
+def conditional_delete(context: Context, resource_type: str, criteria: str) -> Result:
+    """Delete the match; all matches where the setting says multiple, else MULTIPLE_MATCHES for more than one."""
     context.access.require("delete", resource_type)
 
     def attempt() -> Result:
         with context.transaction() as inside:
-            found = conditional.matches(inside, resource_type, criteria, at_most=None if several else 1)
-            return _delete(inside, resource_type, found, None)
+            return _delete(inside, resource_type, matching(inside, resource_type, criteria), None)
 
     return again(context, attempt)
+
+
+def matching(context: Context, resource_type: str, criteria: str) -> list[str]:
+    """The ids that a conditional delete is about. Needs the running transaction."""
+    is_multiple = context.service.settings.conditional_delete == "multiple"
+    return conditional.matches(context, resource_type, criteria, at_most=MOST_AT_ONCE if is_multiple else 1)
 
 
 def _delete(context: Context, resource_type: str, ids: list[str], if_match: int | None) -> Result:

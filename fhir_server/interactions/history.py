@@ -33,14 +33,17 @@ def history(context: Context, resource_type: str, logical_id: str, pairs: Sequen
     _refuse_unknown(context, pairs)
     asked = dict(pairs)
     newest_first = _newest_first(asked.get("_sort", ""))
-    count = _count(context, asked.get("_count"))
+    count = 0 if asked.get("_summary") == "count" else _count(context, asked.get("_count"))
+    path = "/".join(part for part in (resource_type, logical_id, "_history") if part)
     place = _place(resource_type, logical_id)
     where = all_of([place, *_times(asked), *_after(context, asked.get("_cursor", ""), newest_first)])
     with context.connect() as connection:
         found = store.versions(connection, context.access, where, newest_first=newest_first, limit=count + 1)
         if not found and logical_id and not store.versions(connection, context.access, place, limit=1):
             raise FhirError(Problem.NOT_FOUND, f"There is no {resource_type}/{logical_id}.")
-    path = "/".join(part for part in (resource_type, logical_id, "_history") if part)
+        if count == 0:
+            total = store.count_versions(connection, context.access, all_of([place, *_times(asked)]))
+            return Result(200, _counted(context, total, pairs, path))
     return Result(200, _bundle(context, found, count, pairs, path))
 
 
@@ -125,11 +128,18 @@ def _bundle(context: Context, found: list[Version], count: int, pairs: Sequence[
     return text[:-1] + b',"entry":[' + b",".join(entries) + b"]}" if entries else text
 
 
+def _counted(context: Context, total: int, pairs: Sequence[Pair], path: str) -> bytes:
+    """`_summary=count`, and `_count=0`, which means the same."""
+    links = [{"relation": "self", "url": _url(context, path, pairs)}]
+    head = {"resourceType": "Bundle", "id": context.service.new_id(), "type": "history"}
+    return json.encode({**head, "total": total, "link": links})
+
+
 def _shorten(asked: dict[str, str]) -> Callable[[bytes], bytes]:
     """`_summary` and `_elements`, for each version."""
     summary, wanted = asked.get("_summary", ""), [e for e in asked.get("_elements", "").split(",") if e]
     if summary not in SHORTER:
-        raise FhirError(Problem.BAD_PARAMETER, "_summary: expected true, false, text or data.")
+        raise FhirError(Problem.BAD_PARAMETER, "_summary: expected true, false, text, data or count.")
     return lambda body: shaped(body, summary, wanted)
 
 

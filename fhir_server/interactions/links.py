@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from typing_extensions import Buffer
@@ -43,9 +43,12 @@ class Links:
 
     def find_conditional(self, bodies: Iterable[Buffer | None]) -> None:
         """Resolve every conditional reference of the bodies, with one statement a parameter where it can be."""
-        wanted = {
-            json.decode(text) for body in bodies if body is not None for text in _CONDITIONAL.findall(body)
-        }
+        self.find(
+            {json.decode(text) for body in bodies if body is not None for text in _CONDITIONAL.findall(body)}
+        )
+
+    def find(self, wanted: Collection[str]) -> None:
+        """Resolve these conditional references."""
         grouped: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         for text in wanted:
             kind, _, query = text.partition("?")
@@ -120,6 +123,26 @@ class Links:
         if not ("urn:" in div or "href=" in div or "src=" in div):
             return div
         return _NARRATIVE.sub(lambda found: self.known.get(found.group(), found.group()), div)
+
+
+def make_local(context: Context, resource: dict[str, Any]) -> None:
+    """What a create or update outside a transaction does to references: those that name this server's own base become relative, so
+    that they stay true when it moves, and conditional ones name what they match. Needs the running transaction."""
+    links, prefix = Links(context), context.base + "/"
+    links.find({text for text in reference.references(resource) if _is_conditional(text)})
+
+    def target(text: str) -> str:
+        if text in links.places and text not in links.known:
+            where = f"{resource.get('resourceType')}.{reference.place_of(resource, text)}"
+            raise FhirError(Problem.INVALID, f"A reference cannot be resolved: {links.places[text]}.", where)
+        return links.known.get(text, text).removeprefix(prefix)
+
+    reference.rewrite(resource, target)
+
+
+def _is_conditional(text: str) -> bool:
+    kind, mark, _ = text.partition("?")
+    return bool(mark) and kind in TYPE_CODE
 
 
 def _contained(resource: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from fhir_server.interactions import conditional
 from fhir_server.interactions.context import Context, Result
+from fhir_server.interactions.links import make_local
 from fhir_server.interactions.writing import again, checked, result_of
 from fhir_server.r4 import json
 from fhir_server.r4.definitions import TYPE_CODE
@@ -42,6 +43,7 @@ def patch(
             if not found:
                 raise FhirError(Problem.NOT_FOUND, f"No {resource_type} matches the condition.")
             resource = patched(inside, resource_type, found, change)
+            make_local(inside, resource)
             write = Write(resource_type, found, resource, if_match=if_match)
             inside.apply(inside.connection, [write])
             return result_of(write)

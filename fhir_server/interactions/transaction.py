@@ -14,6 +14,7 @@ from typing import Any
 from fhir_server.interactions import batch, conditional, patch
 from fhir_server.interactions.batch import named
 from fhir_server.interactions.context import Context, Result
+from fhir_server.interactions.delete import matching
 from fhir_server.interactions.entries import Entry
 from fhir_server.interactions.links import Links
 from fhir_server.interactions.read import read
@@ -80,7 +81,7 @@ def _deleted_ids(context: Context, entry: Entry) -> list[str]:
     if entry.id:
         context.require_visible(entry.type, entry.id)
         return [entry.id]
-    return conditional.matches(context, entry.type, entry.query, at_most=1)
+    return matching(context, entry.type, entry.query)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 from fhir_server.interactions import conditional
 from fhir_server.interactions.context import Context, Result
-from fhir_server.interactions.writing import again, check_id, checked, make_local, result_of
+from fhir_server.interactions.links import make_local
+from fhir_server.interactions.writing import again, check_id, checked, result_of
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.store.write import Write
 
@@ -44,10 +45,10 @@ def conditional_update(
 def _update(
     context: Context, resource_type: str, logical_id: str, resource: dict[str, Any], if_match: int | None
 ) -> Result:
-    make_local(context, resource)
     with context.transaction() as inside:
         assert inside.connection is not None
         inside.require_visible(resource_type, logical_id)
+        make_local(inside, resource)
         write = Write(resource_type, logical_id, resource, if_match=if_match)
         inside.apply(inside.connection, [write])
     return result_of(write)

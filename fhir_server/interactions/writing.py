@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fhir_server.interactions.context import Context, Result
-from fhir_server.r4 import reference
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.validate import validate
@@ -43,12 +42,6 @@ def check_id(logical_id: str) -> str:
             Problem.BAD_REQUEST, "A logical id has 1 to 64 letters, digits, hyphens and dots.", "id"
         )
     return logical_id
-
-
-def make_local(context: Context, resource: dict[str, Any]) -> None:
-    """References that name this server's own base become relative, so they stay true when it moves."""
-    prefix = context.base + "/"
-    reference.rewrite(resource, lambda text: text.removeprefix(prefix))
 
 
 def result_of(write: Write, status: int | None = None) -> Result:

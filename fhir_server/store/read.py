@@ -80,18 +80,32 @@ def versions(
     Access is decided on the current row as well as on the version's own patients, so a resource that left a compartment takes
     its history along.
     """
-    allowed, superseded, order = access.on("r"), access.on_history("v"), "DESC" if newest_first else "ASC"
+    found, order = _versions(access, where), "DESC" if newest_first else "ASC"
     query = (
-        "SELECT v.rid, v.type, v.id, v.version, v.last_updated, v.body FROM ("
-        "SELECT rid, type, id, version, last_updated, patients, body FROM resource WHERE version > 0 UNION ALL "
+        f"SELECT v.rid, v.type, v.id, v.version, v.last_updated, v.body FROM {found.text}"
+        f" ORDER BY v.last_updated {order}, v.rid {order}, v.version {order} LIMIT %s"
+    )
+    return [version_of(row) for row in connection.execute(query, (*found.values, limit)).fetchall()]
+
+
+def count_versions(connection: Connection[Any], access: Access, where: Fragment) -> int:
+    """How many `versions` would find without a limit."""
+    found = _versions(access, where)
+    row = connection.execute(f"SELECT count(*) FROM {found.text}", found.values).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _versions(access: Access, where: Fragment) -> Fragment:
+    """FROM and WHERE."""
+    allowed, superseded = access.on("r"), access.on_history("v")
+    text = (
+        "(SELECT rid, type, id, version, last_updated, patients, body FROM resource WHERE version > 0 UNION ALL "
         "SELECT h.rid, (h.rid >> 40)::smallint, o.id, h.version, h.last_updated, h.patients, h.body"
         " FROM history h JOIN resource o ON o.rid = h.rid"
         f") v JOIN resource r ON r.rid = v.rid WHERE ({where.text}) AND ({allowed.text})"
         f" AND (v.version = r.version OR ({superseded.text}))"
-        f" ORDER BY v.last_updated {order}, v.rid {order}, v.version {order} LIMIT %s"
     )
-    found = connection.execute(query, (*where.values, *allowed.values, *superseded.values, limit)).fetchall()
-    return [version_of(row) for row in found]
+    return Fragment(text, (*where.values, *allowed.values, *superseded.values))
 
 
 def current_bodies(connection: Connection[Any], access: Access) -> Iterator[tuple[str, bytes]]:

@@ -1,6 +1,6 @@
 """The REST cases in fixtures/cases/rest: requests over real HTTP, and what comes back.
 
-A file has `cases`; a case has `it` (a sentence), `given` (Type/id: elements, stored before) and `steps`. A step is one request: `GET: path`
+A file has `cases`, and `settings` where the server is to have others than usual; a case has `it` (a sentence), `given` (Type/id: elements, stored before) and `steps`. A step is one request: `GET: path`
 (or HEAD, POST, PUT, PATCH, DELETE), `send` (headers), `body` (an object is sent as FHIR JSON, text as it is), and what is expected:
 `status`, `headers` (`*` where any value will do), `lacks` (headers that are not there), `shows` (a part of the answer's JSON; lists are
 compared item by item), `keys` (the answer's members, all of them), `empty` (there is no body), `text` (a part of the body's text),
@@ -19,7 +19,7 @@ import yaml
 from fhir_server.r4 import json
 from tests.rest.expecting import differences, outcome_problem
 from tests.service import context_of, put
-from tests.serving import Running
+from tests.serving import serving
 
 CASES = Path(__file__).parent.parent.parent / "fixtures" / "cases" / "rest"
 FILES = sorted(CASES.glob("*.yaml"))
@@ -29,10 +29,11 @@ Step = dict[str, Any]
 
 
 @pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
-def test_rest_cases(path: Path, server: Running) -> None:
+def test_rest_cases(path: Path, dsn: str) -> None:
     failures = []
-    with server.client() as fhir:
-        for case in yaml.safe_load(path.read_text())["cases"]:
+    found = yaml.safe_load(path.read_text())
+    with serving(dsn, **found.get("settings", {})) as server, server.client() as fhir:
+        for case in found["cases"]:
             put(context_of(server.service), case.get("given", {}))
             said = _first_failure(fhir, case["steps"])
             if said:
