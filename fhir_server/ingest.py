@@ -6,8 +6,9 @@ earlier version had is no update.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from fhir_server.interactions.context import Context, Result
@@ -57,13 +58,31 @@ def ingest_bundle(context: Context, found: Json, name: str) -> Ingested:
         raise FhirError(Problem.BAD_REQUEST, str(error), error.expression) from None
     results = transaction(context, entries_of(bundle), known_content=True)
     changed = any(result.changed for result in results)
-    return Ingested(name, "loaded" if changed else "unchanged", len(results), results=results)
+    status = "loaded" if changed else "unchanged"
+    return Ingested(name, status, len(results), issues=_told(results), results=results)
+
+
+def _told(results: Sequence[Result]) -> list[Json]:
+    """What was let pass in the entries, the first MOST_TOLD of it; a write's outcome says that only."""
+    every = (
+        issue | {"expression": [_moved(at, where) for where in issue.get("expression", ())]}
+        for at, result in enumerate(results)
+        if result.is_write and result.outcome
+        for issue in result.outcome["issue"]
+    )
+    return list(islice(every, MOST_TOLD))
+
+
+def _moved(entry: int, expression: str) -> str:
+    tail = expression.partition(".")[2]
+    return f"Bundle.entry[{entry}].resource" + (f".{tail}" if tail else "")
 
 
 def _ndjson(source: Source) -> Json:
     return collection([json.decode_object(line) for line in lines(source)])
 
 
+MOST_TOLD = 20
 _NOT_YET = "C-CDA and HL7 v2 are recognised, but their mapping is not part of this version."
 _READ: dict[Kind, Callable[[Source], Json]] = {
     Kind.JSON: lambda source: json.decode_object(source.body),

@@ -15,14 +15,17 @@ from typing import Any
 from fhir_server.interactions.context import OperationTable, Service
 from fhir_server.operations import convert, document, everything, ingest, lastn, meta, validate
 from fhir_server.operations.registry import Operation, Operations
+from fhir_server.r4.profiles.levels import Levels
+from fhir_server.r4.profiles.library import Library
 from fhir_server.search import parameters
 from fhir_server.search.index import Indexer
-from fhir_server.settings import Settings
+from fhir_server.settings import ConfigurationError, Settings
 from fhir_server.store.compartments import Compartments
 from fhir_server.store.database import Database, check
 from fhir_server.store.hooks import WriteHook
 from fhir_server.store.identities import Identities
 from fhir_server.store.migrate import migrate
+from fhir_server.store.packages import StoredDefinitions
 from fhir_server.store.terms import Terms
 from fhir_server.store.words import Words
 from fhir_server.store.write import Writer
@@ -77,8 +80,18 @@ def open_service(
         enforce_references=settings.references == "enforce",
     )
     service = Service(settings, database, registry, writer, _cursor_key(database))
+    url = registry.get("StructureDefinition", "url")
+    assert url is not None
+    service.library, service.levels = Library(StoredDefinitions(database, url.id)), _levels(settings)
     service.operations = operations or Operations(OPERATIONS)
     return service
+
+
+def _levels(settings: Settings) -> Levels:
+    try:
+        return Levels.parse(settings.profiles)
+    except ValueError as error:
+        raise ConfigurationError(f"CHARTLINE_PROFILES: {error}.") from None
 
 
 def is_unsigned_draft(resource: dict[str, Any]) -> bool:

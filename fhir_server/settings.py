@@ -89,6 +89,13 @@ SETTINGS: tuple[Setting, ...] = (
         "what a conditional delete does with several matches: single refuses, multiple deletes them all",
         ("single", "multiple"),
     ),
+    Setting(
+        "profiles",
+        str,
+        "warn",
+        "what a write meets that breaks a profile it claims: reject, warn or ignore; also URL=reject, URL*=ignore, separated by commas",
+    ),
+    Setting("packages", str, "", "folder of FHIR packages (.tgz) that are loaded when the server starts"),
     Setting("keep_unchanged", bool, True, "an update that changes nothing makes no new version"),
     Setting(
         "max_body",
@@ -136,6 +143,8 @@ class Settings:
     embedder: str = ""
     references: str = "accept"
     conditional_delete: str = "single"
+    profiles: str = "warn"
+    packages: str = ""
     keep_unchanged: bool = True
     max_body: int = 100 * 1024 * 1024
     page_size: int = 50

@@ -1,4 +1,4 @@
-"""`chartline load PATH...`: files and folders of FHIR resources into the store; the same files again change nothing.
+"""`chartline load PATH...`: files and folders of FHIR resources, and FHIR packages, into the store; the same again changes nothing.
 
 Each source is one transaction; one that fails is a line in the report, and the rest still goes in. Files that refer to others by
 identifier wait until those are in (mappings.order), whatever the order they were named in.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -24,12 +24,14 @@ from fhir_server.commands import Distribution
 from fhir_server.commands.running import database, say, system_context
 from fhir_server.ingest import Ingested, ingest
 from fhir_server.interactions.context import Context
+from fhir_server.packages import load_packages
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import Issue
 from fhir_server.settings import Settings, add_flags
 from fhir_server.store.guise import end_with_parent
 from mappings import files
 from mappings.order import order
+from mappings.package import packages
 from mappings.source import Source
 
 WAITING = 8
@@ -73,7 +75,9 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
 def load(
     paths: Iterable[Path], settings: Settings, dsn: str, distribution: Distribution, jobs: int = 1
 ) -> Iterator[Line]:
-    """What came of each source, as it comes. A wave is loaded to its end before the next one starts."""
+    """What came of each source, as it comes: packages first; a wave is loaded to its end before the next one starts."""
+    paths = list(paths)
+    yield from _packages(paths, settings, dsn, distribution)
     sources = order(files.read(paths))
     if jobs <= 1:
         _open(settings, dsn, distribution)
@@ -91,6 +95,22 @@ def load(
                 wave = source.wave
             running.add(pool.submit(_ingest, source))
         yield from (future.result() for future in running)
+
+
+def _packages(
+    paths: Sequence[Path], settings: Settings, dsn: str, distribution: Distribution
+) -> Iterator[Line]:
+    """FHIR packages among the paths; a Service is made only where there is one."""
+    if not (found := packages(paths)):
+        return
+    service = distribution.make_service(replace(settings, pool=2), dsn)
+    try:
+        started = time.monotonic()
+        for loaded in load_packages(system_context(service), found):
+            seconds, started = time.monotonic() - started, time.monotonic()
+            yield loaded, seconds
+    finally:
+        service.database.close()
 
 
 _context: Context | None = None

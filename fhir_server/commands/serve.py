@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 import uvicorn
 
 from fhir_server.commands import Distribution
-from fhir_server.commands.running import owned_database, say
+from fhir_server.commands.running import owned_database, say, system_context
+from fhir_server.packages import load_packages
 from fhir_server.settings import Settings, add_flags
+from mappings.package import packages
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings, distribution: Distribution) -> int:
     """Serve until interrupted."""
     with owned_database(settings) as dsn:
-        distribution.make_service(settings, dsn).database.close()
+        _prepare(settings, dsn, distribution)
         os.environ |= settings.as_environment() | {"CHARTLINE_DSN": dsn}
         say(f"Chartline on http://{settings.host}:{settings.port}/ (FHIR: /fhir, docs: /docs)")
         uvicorn.run(
@@ -35,3 +38,16 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
             timeout_graceful_shutdown=10,
         )
     return 0
+
+
+def _prepare(settings: Settings, dsn: str, distribution: Distribution) -> None:
+    """Bring the tables up to date and load the packages of the setting's folder; what could not be loaded is said."""
+    service = distribution.make_service(settings, dsn)
+    try:
+        folder = [Path(settings.packages)] if settings.packages else []
+        for loaded in load_packages(system_context(service), packages(folder)):
+            say(f"{loaded.file}: {loaded.status}, {loaded.resources} definitions")
+            for issue in loaded.issues:
+                say(f"  {issue['severity']}: {issue['diagnostics']}")
+    finally:
+        service.database.close()

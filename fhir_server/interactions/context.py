@@ -18,6 +18,8 @@ from uuid_utils import uuid7
 from fhir_server.access.decide import Access
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.r4.profiles.binding import CodesOfSets, CompiledSets
+from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library
 from fhir_server.search.compile import CodesOf, Compiler, no_codes
 from fhir_server.search.parameters import Registry
@@ -69,6 +71,8 @@ class Service:
     new_id: Callable[[], str] = new_id
     codes_of: CodesOf = no_codes
     library: Library = field(default_factory=Library)
+    levels: Levels = field(default_factory=Levels)
+    sets: CodesOfSets = field(default_factory=CompiledSets)
     operations: OperationTable = field(default_factory=lambda: NoOperations())
     started: datetime = field(default_factory=now)
 

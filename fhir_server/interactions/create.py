@@ -10,7 +10,7 @@ from typing import Any
 from fhir_server.interactions import conditional, read
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.links import make_local
-from fhir_server.interactions.writing import again, checked, result_of
+from fhir_server.interactions.writing import again, checked, keep_profiles, result_of
 from fhir_server.store.write import Write
 
 
@@ -30,5 +30,6 @@ def _create(context: Context, resource_type: str, resource: dict[str, Any], if_n
                 return read.read(inside, resource_type, found)
         make_local(inside, resource)
         write = Write(resource_type, context.service.new_id(), resource, is_new=True)
+        keep_profiles(inside, write)
         inside.apply(inside.connection, [write])
     return result_of(write)

@@ -13,7 +13,7 @@ from typing import Any
 from fhir_server.interactions import conditional
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.links import make_local
-from fhir_server.interactions.writing import again, checked, result_of
+from fhir_server.interactions.writing import again, checked, keep_profiles, result_of
 from fhir_server.r4 import json
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
@@ -45,6 +45,7 @@ def patch(
             resource = patched(inside, resource_type, found, change)
             make_local(inside, resource)
             write = Write(resource_type, found, resource, if_match=if_match)
+            keep_profiles(inside, write)
             inside.apply(inside.connection, [write])
             return result_of(write)
 

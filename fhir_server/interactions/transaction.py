@@ -18,7 +18,7 @@ from fhir_server.interactions.delete import matching
 from fhir_server.interactions.entries import Entry
 from fhir_server.interactions.links import Links
 from fhir_server.interactions.read import read
-from fhir_server.interactions.writing import again, check_id, checked, result_of
+from fhir_server.interactions.writing import again, check_id, checked, keep_profiles, result_of
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.store.write import Write
 
@@ -111,6 +111,7 @@ def _write(
     for entry, write in plan.writes:
         write.resource = named(entry, partial(_resource, context, entry, write, plan.links))
         write.known_content = known_content
+        named(entry, partial(_keep_profiles, context, entry, write))
     if plan.writes:
         assert context.connection is not None
         context.apply(context.connection, [write for _, write in plan.writes])
@@ -183,6 +184,13 @@ def _resource(context: Context, entry: Entry, write: Write, links: Links) -> dic
         )
     links.rewrite(resource, entry.place)
     return checked(resource, write.type)
+
+
+def _keep_profiles(context: Context, entry: Entry, write: Write) -> None:
+    try:
+        keep_profiles(context, write)
+    except FhirError as error:
+        raise error.within(f"{entry.place}.resource") from None
 
 
 def _refuse_overlap(writes: Sequence[Write]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from fhir_server.interactions import conditional
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.links import make_local
-from fhir_server.interactions.writing import again, check_id, checked, result_of
+from fhir_server.interactions.writing import again, check_id, checked, keep_profiles, result_of
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.store.write import Write
 
@@ -50,6 +50,7 @@ def _update(
         inside.require_visible(resource_type, logical_id)
         make_local(inside, resource)
         write = Write(resource_type, logical_id, resource, if_match=if_match)
+        keep_profiles(inside, write)
         inside.apply(inside.connection, [write])
     return result_of(write)
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fhir_server.interactions.context import Context, Result
 from fhir_server.r4.definitions import TYPE_CODE
-from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.r4.outcome import FhirError, Issue, Problem, operation_outcome
+from fhir_server.r4.profiles.conform import claimed, judged
 from fhir_server.r4.validate import validate
 from fhir_server.store.retrying import RACES, retrying
 from fhir_server.store.write import Write
@@ -35,6 +37,22 @@ def checked(resource: dict[str, Any], resource_type: str) -> dict[str, Any]:
     return resource
 
 
+def keep_profiles(context: Context, write: Write) -> None:
+    """Judge what is written by the profiles that it claims, where they are known: a rejecting one raises INVALID, others are told."""
+    resource, library, levels = write.resource, context.service.library, context.service.levels
+    if resource is None or "meta" not in resource or "profile" not in resource["meta"]:
+        return
+    told: list[Issue] = []
+    for url in claimed(resource):
+        level = levels.of(url)
+        if level != "ignore" and library.tree(url) is not None:
+            issues = judged(resource, url, library, context.service.sets)
+            if level == "reject" and any(issue.severity == "error" for issue in issues):
+                raise FhirError(Problem.INVALID, issues[0].diagnostics, issues=issues)
+            told += [replace(i, severity="warning") if i.severity == "error" else i for i in issues]
+    write.issues = tuple(told)
+
+
 def check_id(logical_id: str) -> str:
     """A logical id of R4's form. https://hl7.org/fhir/R4/datatypes.html#id"""
     if not ID.match(logical_id):
@@ -50,6 +68,7 @@ def result_of(write: Write, status: int | None = None) -> Result:
     location = f"{write.type}/{write.id}/_history/{write.version}"
     return Result(
         *(code, write.body, write.type, write.id, write.version, write.last_updated, location),
+        outcome=operation_outcome(write.issues) if write.issues else None,
         is_write=True,
         changed=write.changed,
     )

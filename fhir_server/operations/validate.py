@@ -55,7 +55,7 @@ def _judged(context: Context, resource: Json, profiles: Sequence[Any]) -> list[I
     if any(issue.code == "structure" and issue.severity == "error" for issue in issues):
         return issues
     asked = [profile for profile in profiles if isinstance(profile, str)]
-    return issues + conform(resource, context.service.library, asked)
+    return issues + conform(resource, context.service.library, asked, context.service.sets)
 
 
 def _of_type(resource: Json, expected: str) -> list[Issue]:

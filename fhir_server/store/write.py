@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import Connection
 
 from fhir_server.r4 import json
-from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.r4.outcome import FhirError, Issue, Problem
 from fhir_server.search.index import Indexer, IndexRows
 from fhir_server.store import contained, rows
 from fhir_server.store.bodies import compress, decompress
@@ -57,6 +57,7 @@ class Write:
     """One resource to write; `resource` is None to delete it. `if_match`: the version that the caller has seen.
 
     Filled in by `apply`: rid, version, last_updated, body (uncompressed), and whether anything `changed`.
+    `issues`: what was found in it and let pass.
     `known_content`: content equal to any earlier version counts as unchanged (loading the same source again).
     """
 
@@ -67,6 +68,7 @@ class Write:
     if_match: int | None = None
     known_content: bool = False
     place: str = ""
+    issues: tuple[Issue, ...] = ()
     rid: int = 0
     version: int = 0
     last_updated: datetime = BEGINNING

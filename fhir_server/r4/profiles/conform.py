@@ -27,9 +27,8 @@ def conform(
     library: Library,
     asked: Iterable[str] = (),
     sets: CodesOfSets = _KNOWN_SETS,
-    thorough: bool = True,
 ) -> list[Issue]:
-    """What is wrong, errors first. Not `thorough`: known claimed profiles only, no word of what is not known."""
+    """What is wrong, errors first; and what is not known."""
     scope = Scope(library, sets, resource, resource)
     top = root(resource)
     for url in asked:
@@ -37,10 +36,16 @@ def conform(
     for item in _resources(top):
         inner = scope if item is top else scope.of(item.value)
         for at, url in enumerate(claimed(item.value)):
-            if thorough or library.tree(url) is not None:
-                _against(item, url, f".meta.profile[{at}]", inner, "warning")
-        if thorough:
-            extensions.judge(item, inner)
+            _against(item, url, f".meta.profile[{at}]", inner, "warning")
+        extensions.judge(item, inner)
+    return _issues(scope, top.type)
+
+
+def judged(resource: Json, url: str, library: Library, sets: CodesOfSets) -> list[Issue]:
+    """What is wrong with the resource by this one profile, which is known."""
+    scope = Scope(library, sets, resource, resource)
+    top = root(resource)
+    _against(top, url, "", scope, "error")
     return _issues(scope, top.type)
 
 

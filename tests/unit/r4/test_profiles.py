@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fhir_server.r4.outcome import Issue
 from fhir_server.r4.profiles.conform import conform
+from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library, own
 from fhir_server.r4.validate import validate
 from tests.unit.r4.cases import changed, read
@@ -74,17 +75,24 @@ def test_each_of_r4s_own_profiles_becomes_a_tree(url: str) -> None:
     assert tree.name == own()[url]["type"]
 
 
-def test_a_resource_without_claims_is_not_walked() -> None:
-    """What a write costs where no profile is claimed: nothing is found, and no definition is asked for."""
-    assert conform({**BASES["observation"], "code": {"text": "x"}}, Library(), thorough=False) == []
+LEVELS = Levels.parse("ignore, http://a/p=reject, http://a/*=warn")
 
 
-def test_only_known_profiles_are_told_of_on_writing() -> None:
-    stranger = {**BASES["patient"], "meta": {"profile": [f"{CANONICAL}other"]}, "gender": None}
-    assert conform(stranger, LIBRARY, thorough=False) == []
-    del stranger["gender"]
-    known = {**stranger, "meta": BASES["patient"]["meta"]}
-    assert [issue.key for issue in conform(known, LIBRARY, thorough=False)] == ["Patient.gender"]
+@pytest.mark.parametrize(
+    ("url", "level"), [("http://a/p|1", "reject"), ("http://a/q", "warn"), ("http://b/p", "ignore")]
+)
+def test_the_longest_fitting_name_decides_what_a_broken_profile_means(url: str, level: str) -> None:
+    assert LEVELS.of(url) == level
+
+
+def test_broken_profiles_are_warned_of_where_nothing_is_said() -> None:
+    assert Levels.parse("").of("http://a") == "warn"
+
+
+@pytest.mark.parametrize("text", ["refuse", "http://a", "http://a=no"])
+def test_other_levels_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected reject, warn or ignore"):
+        Levels.parse(text)
 
 
 def test_a_new_edition_of_the_shelf_is_read() -> None:

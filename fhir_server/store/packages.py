@@ -1,0 +1,96 @@
+"""Packages that were loaded, and the StructureDefinitions that users and packages have stored, for the library of profiles.
+
+Definitions say nothing of a patient: they are read for every request alike, whoever asks. https://hl7.org/fhir/R4/packages.html
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from fhir_server.r4 import json
+from fhir_server.r4.definitions import TYPE_CODE
+from fhir_server.store.bodies import decompress
+from fhir_server.store.database import Database
+
+CHECKED_EVERY = 2.0
+"""Seconds for which a process trusts what it knows of the definitions that others write."""
+
+_REMEMBER = """
+INSERT INTO package (name, version, loaded) VALUES (%s, %s, %s)
+ON CONFLICT (name, version) DO NOTHING
+"""
+_STATE = "SELECT count(*), sum(version) FROM resource WHERE type = %s"
+"""Any write or delete raises the sum. Reads the narrow rows of one type: 0.3 ms for the 600 definitions of R4."""
+_URLS = """
+SELECT u.value, u.rid FROM uri_index u JOIN resource r ON r.rid = u.rid
+WHERE u.param = %s AND r.body IS NOT NULL
+"""
+_BODIES = "SELECT body FROM resource WHERE rid = ANY(%s) AND body IS NOT NULL"
+_TYPE = TYPE_CODE["StructureDefinition"]
+
+
+def loaded(connection: Connection[Any]) -> dict[str, set[str]]:
+    """Name -> versions of the packages that were loaded."""
+    found: dict[str, set[str]] = {}
+    for name, version in connection.execute("SELECT name, version FROM package").fetchall():
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def remember(connection: Connection[Any], name: str, version: str, now: datetime) -> None:
+    """The package is loaded from now on."""
+    connection.execute(_REMEMBER, (name, version, now))
+
+
+class StoredDefinitions:
+    """The shelf of profiles.Library: stored StructureDefinitions by canonical URL; safe to share between threads.
+
+    `param`: the number of StructureDefinition's search parameter `url`, whose index rows say what there is.
+    """
+
+    def __init__(self, database: Database, param: int) -> None:
+        self._database, self._param = database, param
+        self._lock = threading.Lock()
+        self._checked = float("-inf")
+        self._state: Any = None
+        self._edition = 0
+        self._rids: dict[str, list[int]] = {}
+
+    @property
+    def edition(self) -> int:
+        """Changes with every write of a StructureDefinition, at most CHECKED_EVERY seconds late."""
+        if time.monotonic() - self._checked > CHECKED_EVERY:
+            self._check()
+        return self._edition
+
+    def definition(self, url: str, version: str) -> dict[str, Any] | None:
+        """The one of this version; without a version, the highest."""
+        rids = self._rids.get(url)
+        if not rids:
+            return None
+        with self._database.apart() as connection:
+            rows = connection.execute(_BODIES, (rids,)).fetchall()
+        found = [json.decode_object(decompress(row[0])) for row in rows]
+        fitting = [one for one in found if version in ("", one.get("version"))]
+        return max(fitting, key=lambda one: _order(str(one.get("version", ""))), default=None)
+
+    def _check(self) -> None:
+        with self._lock, self._database.apart() as connection:
+            state = connection.execute(_STATE, (_TYPE,)).fetchone()
+            if state != self._state:
+                rids: dict[str, list[int]] = {}
+                for url, rid in connection.execute(_URLS, (self._param,)).fetchall():
+                    rids.setdefault(url, []).append(rid)
+                self._rids, self._state, self._edition = rids, state, self._edition + 1
+            self._checked = time.monotonic()
+
+
+def _order(version: str) -> list[tuple[int, int, str]]:
+    """3.1.1 before 10.0.0; a word behind numbers."""
+    return [(1, int(p), "") if p.isdigit() else (0, 0, p) for p in re.split(r"[.\-+]", version)]
