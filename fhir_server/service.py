@@ -14,6 +14,7 @@ from typing import Any
 
 from fhir_server.interactions.context import OperationTable, Service
 from fhir_server.operations import convert, document, everything, ingest, lastn, meta, validate
+from fhir_server.operations.call import call
 from fhir_server.operations.registry import Operation, Operations
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library
@@ -84,6 +85,7 @@ def open_service(
     assert url is not None
     service.library, service.levels = Library(StoredDefinitions(database, url.id)), _levels(settings)
     service.operations = operations or Operations(OPERATIONS)
+    service.call = call
     return service
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from fhir_server.interactions import capabilities, create, delete, patch, read, search, update
+from fhir_server.interactions.calling import call_entry
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.entries import Entry
 from fhir_server.interactions.headers import is_unmodified
@@ -50,6 +51,8 @@ def answer(context: Context, entry: Entry) -> Result:
     """Carry out one entry. Raises FhirError."""
     if entry.refusal:
         raise entry.refusal
+    if entry.is_operation:
+        return call_entry(context, entry)
     return _ANSWERS[entry.method](context, entry)
 
 

@@ -58,6 +58,11 @@ class NoOperations:
         return None
 
 
+def no_call(context: Context, request: Any) -> Any:
+    """Where no operation can be called."""
+    raise FhirError(Problem.NO_ROUTE, "There is no operation at this address.")
+
+
 @dataclass(slots=True)
 class Service:
     """What lives as long as the process: one Database, one Registry, one Writer."""
@@ -74,6 +79,7 @@ class Service:
     levels: Levels = field(default_factory=Levels)
     sets: CodesOfSets = field(default_factory=CompiledSets)
     operations: OperationTable = field(default_factory=lambda: NoOperations())
+    call: Callable[[Context, Any], Any] = no_call
     started: datetime = field(default_factory=now)
 
 

@@ -72,11 +72,14 @@ class Entry:
     @property
     def is_operation(self) -> bool:
         """Whether its address is that of an operation."""
-        return any(part.startswith("$") for part in (self.type, self.id, self.tail))
+        last = (self.tail or self.id or self.type).rpartition("/")[2]
+        return last.startswith("$")
 
     @property
     def is_write(self) -> bool:
         """Whether it changes anything."""
+        if self.is_operation:
+            return False
         return self.method in ("DELETE", "PUT", "PATCH") or (self.method == "POST" and not self.id)
 
     @property
@@ -164,13 +167,7 @@ def _path(path: str, place: str) -> tuple[str, str, str]:
 
 def _refusal(entry: Entry) -> FhirError | None:
     """Nothing, where the method and the address fit together."""
-    if entry.is_operation:
-        return FhirError(
-            Problem.NOT_SUPPORTED,
-            "Operations are called at their own address, not in a Bundle.",
-            f"{entry.place}.request.url",
-        )
-    if entry.method in ("GET", "HEAD"):
+    if entry.is_operation or entry.method in ("GET", "HEAD"):
         return None
     fits = entry.type in TYPE_CODE and not entry.tail
     if entry.method == "POST":

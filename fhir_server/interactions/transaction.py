@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from fhir_server.interactions import batch, conditional, patch
 from fhir_server.interactions.batch import named
 from fhir_server.interactions.context import Context, Result
@@ -19,6 +21,7 @@ from fhir_server.interactions.entries import Entry
 from fhir_server.interactions.links import Links
 from fhir_server.interactions.read import read
 from fhir_server.interactions.writing import again, check_id, checked, keep_profiles, result_of
+from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.store.write import Write
 
@@ -46,10 +49,11 @@ def _attempt(context: Context, entries: Sequence[Entry], known_content: bool) ->
         results: dict[int, Result] = {}
         gone = _delete(inside, [e for e in entries if e.method == "DELETE"], results)
         writing = [e for e in entries if e.is_write and e.method != "DELETE"]
-        _write(inside, writing, results, gone, known_content)
+        links = _write(inside, writing, results, gone, known_content)
         for entry in entries:
             if entry.number not in results:
-                results[entry.number] = named(entry, partial(batch.answer, inside, entry))
+                linked = _linked(entry, links)
+                results[entry.number] = named(entry, partial(batch.answer, inside, linked))
         return [results[entry.number] for entry in entries]
 
 
@@ -100,7 +104,7 @@ def _write(
     results: dict[int, Result],
     gone: Sequence[Write],
     known_content: bool,
-) -> None:
+) -> Links:
     """Give every entry its identity, then write them together: creates first, as their conditions may decide for updates."""
     plan = _Plan(Links(context))
     for entry in sorted(entries, key=lambda e: e.method != "POST"):
@@ -119,6 +123,17 @@ def _write(
         results[entry.number] = result_of(write)
     for entry, write in plan.same:
         results[entry.number] = replace(result_of(write, 200), is_write=False, changed=False)
+    return plan.links
+
+
+def _linked(entry: Entry, links: Links) -> Entry:
+    """What an operation is given speaks of the other entries by their fullUrl, like any resource of the Bundle."""
+    if entry.raw is None or not entry.is_operation:
+        return entry
+    resource = entry.resource()
+    links.find_conditional([entry.raw])
+    named(entry, partial(links.rewrite, resource, entry.place))
+    return replace(entry, raw=msgspec.Raw(json.encode(resource)))
 
 
 def _identify(context: Context, entry: Entry, plan: _Plan, results: dict[int, Result]) -> None:
