@@ -46,12 +46,15 @@ def _part(node: Node, items: Sequence[Item], place: str, scope: Scope) -> None:
     """Put each item into its slice, count them, and judge each by its slice."""
     slicing = node.slicing or Slicing(())
     sorted_in: dict[str, list[Item]] = {part.slice: [] for part in node.slices}
+    doubtful: set[str] = set()
     last, outside = 0, ""
     for item in items:
-        at = _slice_of(item, node, slicing, scope)
+        at, maybe = _slice_of(item, node, slicing, scope)
         if at is None:
             outside = outside or item.place
-            _unmatched(node, item, slicing, sorted_in, scope)
+            doubtful |= maybe
+            if not maybe:
+                _unmatched(node, item, slicing, sorted_in, scope)
             continue
         if slicing.is_ordered and at < last:
             scope.say(item.place, "structure", "The slices stand in another order.", node.id)
@@ -61,19 +64,28 @@ def _part(node: Node, items: Sequence[Item], place: str, scope: Scope) -> None:
         last = max(last, at)
         sorted_in[node.slices[at].slice].append(item)
     for part in node.slices:
-        found = sorted_in[part.slice]
-        _count(part, len(found), place, scope)
-        for item in found:
-            walk(part, item, scope)
-        if part.slices:
-            _part(part, found, place, scope)
+        if part.slice not in doubtful:
+            _judge_slice(part, sorted_in[part.slice], place, scope)
 
 
-def _slice_of(item: Item, node: Node, slicing: Slicing, scope: Scope) -> int | None:
+def _judge_slice(part: Node, items: Sequence[Item], place: str, scope: Scope) -> None:
+    _count(part, len(items), place, scope)
+    for item in items:
+        walk(part, item, scope)
+    if part.slices:
+        _part(part, items, place, scope)
+
+
+def _slice_of(item: Item, node: Node, slicing: Slicing, scope: Scope) -> tuple[int | None, set[str]]:
+    """The slice's number, or the names of those that it may be in: value sets that would tell are not known."""
+    maybe: set[str] = set()
     for at, part in enumerate(node.slices):
-        if part.slice != DEFAULT and belongs(item, part, slicing.discriminators, scope, walk):
-            return at
-    return None
+        found = part.slice != DEFAULT and belongs(item, part, slicing.discriminators, scope, walk)
+        if found:
+            return at, set()
+        if found is None:
+            maybe.add(part.slice)
+    return None, maybe
 
 
 def _unmatched(
@@ -105,7 +117,7 @@ def _judge(node: Node, item: Item, scope: Scope) -> None:
     if node.binding is not None:
         judge_binding(node, item, scope)
     for rule in node.invariants:
-        if not expression.holds(rule, item, scope.resource, scope.whole):
+        if not expression.holds(rule, item, scope.resource, scope.whole.resource):
             scope.say(
                 item.place, "invariant", f"This does not hold: {rule.expression}", rule.key, rule.severity
             )

@@ -11,12 +11,12 @@ from typing import Any
 
 from fhir_server.r4.faults import MOST_ISSUES
 from fhir_server.r4.outcome import Issue
-from fhir_server.r4.profiles import extensions
+from fhir_server.r4.profiles import coded, extensions
 from fhir_server.r4.profiles.binding import CodesOfSets, CompiledSets
 from fhir_server.r4.profiles.check import walk
 from fhir_server.r4.profiles.item import Item, every_member, root
 from fhir_server.r4.profiles.library import Library
-from fhir_server.r4.profiles.scope import Scope
+from fhir_server.r4.profiles.scope import Scope, Whole
 
 Json = dict[str, Any]
 _KNOWN_SETS = CompiledSets()
@@ -29,7 +29,7 @@ def conform(
     sets: CodesOfSets = _KNOWN_SETS,
 ) -> list[Issue]:
     """What is wrong, errors first; and what is not known."""
-    scope = Scope(library, sets, resource, resource)
+    scope = Scope(library, sets, resource, Whole(resource))
     top = root(resource)
     for url in asked:
         _against(top, url, "", scope, "error")
@@ -38,12 +38,13 @@ def conform(
         for at, url in enumerate(claimed(item.value)):
             _against(item, url, f".meta.profile[{at}]", inner, "warning")
         extensions.judge(item, inner)
+        coded.judge(item, inner)
     return _issues(scope, top.type)
 
 
 def judged(resource: Json, url: str, library: Library, sets: CodesOfSets) -> list[Issue]:
     """What is wrong with the resource by this one profile, which is known."""
-    scope = Scope(library, sets, resource, resource)
+    scope = Scope(library, sets, resource, Whole(resource))
     top = root(resource)
     _against(top, url, "", scope, "error")
     return _issues(scope, top.type)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from fhir_server.r4.profiles.binding import is_member
+from fhir_server.r4.profiles.binding import codes_of, is_member
 from fhir_server.r4.profiles.item import Item, members
 from fhir_server.r4.profiles.node import Node
 from fhir_server.r4.profiles.scope import Scope, is_stub
@@ -35,11 +35,12 @@ class Spot:
 
 def belongs(
     item: Item, part: Node, discriminators: Sequence[tuple[str, str]], scope: Scope, walk: Walk
-) -> bool:
-    """Whether all discriminators put the item into the slice."""
+) -> bool | None:
+    """Whether all discriminators put the item into the slice; None where a value set that would tell is not known."""
     if not discriminators:
         return _keeps(item, part, scope, walk)
-    return all(_fits(item, part, kind, steps_of(path), scope, walk) for kind, path in discriminators)
+    answers = [_fits(item, part, kind, steps_of(path), scope, walk) for kind, path in discriminators]
+    return False if False in answers else None if None in answers else True
 
 
 @cache
@@ -57,7 +58,9 @@ def steps_of(path: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _fits(item: Item, part: Node, kind: str, steps: tuple[Step, ...], scope: Scope, walk: Walk) -> bool:
+def _fits(
+    item: Item, part: Node, kind: str, steps: tuple[Step, ...], scope: Scope, walk: Walk
+) -> bool | None:
     items = [item]
     for step in steps:
         items = [found for one in items for found in _into(one, step, scope)]
@@ -140,19 +143,37 @@ def _inside(value: Any, name: str) -> list[Any]:
     return found if isinstance(found, list) else [] if found is None else [found]
 
 
-def _by_value(items: list[Item], spot: Spot, scope: Scope, walk: Walk) -> bool:
+def _by_value(items: list[Item], spot: Spot, scope: Scope, walk: Walk) -> bool | None:
     """Value and pattern: what the slice fixes there, by itself, by a binding, or by what is below it."""
-    wanted: list[Callable[[Item], bool]] = [lambda i, v=value: contains(i.value, v) for value in spot.values]  # type: ignore[misc]
+    wanted = _wanted(spot, scope)
+    if not wanted:
+        wanted = [lambda i, n=node: _keeps(i, n, scope, walk) for node in spot.nodes if node.children]  # type: ignore[misc]
+    if not wanted:
+        return False
+    answers = [[is_wanted(item) for item in items] for is_wanted in wanted]
+    if all(True in found for found in answers):
+        return True
+    return None if items and all(True in found or None in found for found in answers) else False
+
+
+def _wanted(spot: Spot, scope: Scope) -> list[Callable[[Item], bool | None]]:
+    wanted: list[Callable[[Item], bool | None]] = [
+        lambda i, v=value: contains(i.value, v)  # type: ignore[misc]
+        for value in spot.values
+    ]
     for node in spot.nodes:
         if node.fixed is not None:
             wanted.append(lambda i, v=node.fixed: equals(i.value, v))  # type: ignore[misc]
         if node.pattern is not None:
             wanted.append(lambda i, v=node.pattern: contains(i.value, v))  # type: ignore[misc]
         if node.binding is not None and node.binding.strength == "required":
-            wanted.append(lambda i, u=node.binding.value_set: is_member(i, u, scope.sets) is True)  # type: ignore[misc]
-    if not wanted:
-        wanted = [lambda i, n=node: _keeps(i, n, scope, walk) for node in spot.nodes if node.children]  # type: ignore[misc]
-    return bool(wanted) and all(any(is_wanted(item) for item in items) for is_wanted in wanted)
+            wanted.append(lambda i, u=node.binding.value_set: _is_coded(i, u, scope))  # type: ignore[misc]
+    return wanted
+
+
+def _is_coded(item: Item, url: str, scope: Scope) -> bool | None:
+    """In the set or not; nothing that has no code is in it."""
+    return is_member(item, url, scope.sets) if any(codes_of(item.value)) else False
 
 
 def _by_type(items: list[Item], spot: Spot, scope: Scope, walk: Walk) -> bool:
@@ -191,7 +212,7 @@ def _keeps(item: Item, node: Node, scope: Scope, walk: Walk) -> bool:
     return not any(fault.severity == "error" for fault in silent.faults)
 
 
-_JUDGES: dict[str, Callable[[list[Item], Spot, Scope, Walk], bool]] = {
+_JUDGES: dict[str, Callable[[list[Item], Spot, Scope, Walk], bool | None]] = {
     "value": _by_value,
     "pattern": _by_value,
     "type": _by_type,

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/bundle.html#references for references inside a Bundle
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,14 +21,42 @@ MOST_DEEP = 12
 """Profiles that one walk follows into each other."""
 
 
+class Whole:
+    """What a walk began at: a resource, or a Bundle whose entries references find by fullUrl, or by `Type/id` at its end."""
+
+    def __init__(self, resource: Json) -> None:
+        self.resource = resource
+        self._known: dict[str, Json] | None = None
+
+    def find(self, reference: str) -> Json | None:
+        """The entry's resource."""
+        if self._known is None:
+            self._known = dict(_entries(self.resource))
+        return self._known.get(reference)
+
+
+def _entries(bundle: Json) -> Iterator[tuple[str, Json]]:
+    """Backwards, so that the first of several counts; a full URL counts before the end of another one."""
+    entries = bundle.get("entry")
+    named = [
+        (entry["fullUrl"], entry["resource"])
+        for entry in reversed(entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+        and isinstance(entry.get("fullUrl"), str)
+        and isinstance(entry.get("resource"), dict)
+    ]
+    yield from (("/".join(url.split("/")[-2:]), resource) for url, resource in named)
+    yield from named
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`resource` holds `contained`; `whole` is the Bundle around it, or the resource itself; faults go to `faults`."""
+    """`resource` holds `contained`; `whole` is what it stands in, or the resource itself; faults go to `faults`."""
 
     library: Library
     sets: CodesOfSets
     resource: Json
-    whole: Json
+    whole: Whole
     profile: str = ""
     faults: list[Fault] = field(default_factory=list)
     around: frozenset[tuple[int, str]] = frozenset()
@@ -48,7 +76,7 @@ class Scope:
         if not isinstance(text, str):
             kind = reference.get("type") if isinstance(reference, dict) else None
             return root({"resourceType": kind}) if isinstance(kind, str) else None
-        found = _contained(self.resource, text) if text.startswith("#") else _entry(self.whole, text)
+        found = _contained(self.resource, text) if text.startswith("#") else self.whole.find(text)
         if found is not None:
             return root(found)
         match = RELATIVE(text)
@@ -89,18 +117,6 @@ def _contained(resource: Json, text: str) -> Json | None:
     items = resource.get("contained")
     every = items if isinstance(items, list) else []
     return next((found for found in every if isinstance(found, dict) and f"#{found.get('id')}" == text), None)
-
-
-def _entry(whole: Json, text: str) -> Json | None:
-    """By fullUrl, or for `Patient/1` by a fullUrl that ends so."""
-    entries = whole.get("entry")
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
-            full = entry.get("fullUrl")
-            if isinstance(full, str) and (full == text or full.endswith(f"/{text}")):
-                found: Json = entry["resource"]
-                return found
-    return None
 
 
 def _type_in(text: str) -> str:

@@ -75,6 +75,24 @@ def test_each_of_r4s_own_profiles_becomes_a_tree(url: str) -> None:
     assert tree.name == own()[url]["type"]
 
 
+class Sets:
+    """A terminology that knows the value set of marital states, and of it one code."""
+
+    def holds(self, value_set: str, system: str | None, code: str) -> bool | None:
+        known = value_set.startswith("http://hl7.org/fhir/ValueSet/marital-status")
+        return (system, code) == ("http://example.org", "M") if known else None
+
+
+@pytest.mark.parametrize(
+    ("code", "issues"),
+    [("M", []), ("Z", ["Patient.maritalStatus code-invalid Patient.maritalStatus warning"])],
+)
+def test_r4s_extensible_bindings_are_asked_of_the_terminology(code: str, issues: list[str]) -> None:
+    state = {"coding": [{"system": "http://example.org", "code": code}]}
+    found = conform({"resourceType": "Patient", "maritalStatus": state}, Library(), sets=Sets())
+    assert list(map(_shown, found)) == issues
+
+
 LEVELS = Levels.parse("ignore, http://a/p=reject, http://a/*=warn")
 
 
