@@ -55,7 +55,14 @@ def _statement(context: Context) -> Json:
         "software": {"name": "Chartline", "version": VERSION},
         "implementation": {"description": "Chartline", "url": context.base},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "format": [
+            "application/fhir+json",
+            "application/fhir+xml",
+            "application/fhir+ndjson",
+            "json",
+            "xml",
+            "ndjson",
+        ],
         "patchFormat": [
             "application/json-patch+json",
             "application/fhir+json",

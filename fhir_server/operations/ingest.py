@@ -14,10 +14,12 @@ from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.create import create
 from fhir_server.interactions.writing import again
 from fhir_server.operations.registry import Operation, OperationRequest, Parameter
-from fhir_server.r4 import json, xml
+from fhir_server.r4 import json, ndjson, xml
 from fhir_server.r4.outcome import FhirError, Problem, information
+from mappings.bundle import collection
 
 Json = dict[str, Any]
+NDJSON = ("application/fhir+ndjson", "application/ndjson", "application/x-ndjson")
 _NOT_YET = ("application/cda+xml", "x-application/hl7-v2+er7")
 
 
@@ -63,6 +65,8 @@ def _bundle(request: OperationRequest) -> Json:
                 Problem.UNSUPPORTED_MEDIA, "C-CDA and HL7 v2 are recognised, but not mapped by this version."
             )
         return xml.from_xml(request.body)
+    if request.content_type in NDJSON:
+        return collection(ndjson.resources(request.body))
     return json.decode_object(request.body)
 
 
@@ -74,7 +78,14 @@ OPERATION = Operation(
     affects_state=True,
     takes_any_body=True,
     parameters=(
-        Parameter("resource", "in", 1, "1", "Bundle", "the body itself: a Bundle of any type, or a resource"),
+        Parameter(
+            "resource",
+            "in",
+            1,
+            "1",
+            "Bundle",
+            "the body itself: a Bundle of any type, a resource, or resources line by line (ndjson)",
+        ),
         Parameter("outcome", "out", 1, "1", "OperationOutcome", "what came of it"),
         Parameter("result", "out", 1, "1", "Bundle", "transaction-response"),
         Parameter("provenance", "out", 0, "1", "Reference", "where it came from; none where nothing was new"),

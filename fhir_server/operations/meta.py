@@ -13,7 +13,7 @@ from typing import Any
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.patch import held
 from fhir_server.interactions.read import read, vread
-from fhir_server.interactions.writing import again, checked
+from fhir_server.interactions.writing import again, checked, keep_profiles
 from fhir_server.operations.registry import Operation, OperationRequest, Parameter, parameters_result
 from fhir_server.r4 import json
 from fhir_server.r4.definitions import RESOURCE_TYPES
@@ -84,6 +84,7 @@ def _changed(context: Context, request: OperationRequest, given: Json, change: C
             kept[name] = change(list(kept.get(name, ())), _listed(given, name))
         resource["meta"] = {name: value for name, value in kept.items() if value}
         write = Write(request.type, request.id, checked(resource, request.type))
+        keep_profiles(inside, write)
         inside.apply(inside.connection, [write])
         return _answer(read_meta(Result(200, write.body)))
 

@@ -69,6 +69,7 @@ class Endpoint:
     def _answer(self, incoming: Incoming) -> Outgoing:
         handler = handler_of(incoming)
         wanted_format(incoming)
+        incoming.require_readable()
         access = self.authenticate(incoming)
         context = Context(
             self.service, access, incoming.base, incoming.is_lenient, request_id=incoming.request_id

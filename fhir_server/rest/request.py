@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +18,7 @@ from fhir_server.r4.patch import Merge
 Pair = tuple[str, str]
 JSON_TYPES = ("application/fhir+json", "application/json", "text/json", "application/json+fhir")
 XML_TYPES = ("application/fhir+xml", "application/xml", "text/xml", "application/xml+fhir")
+NDJSON_TYPES = ("application/fhir+ndjson", "application/ndjson", "application/x-ndjson")
 PATCH_TYPES = ("application/json-patch+json",)
 MERGE_TYPES = ("application/merge-patch+json", "application/json")
 FORM = "application/x-www-form-urlencoded"
@@ -60,6 +61,16 @@ class Incoming:
     def content_type(self) -> str:
         """The body's media type, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def require_readable(self) -> None:
+        """Raises UNSUPPORTED_MEDIA where the body is said to be of another version of FHIR, or not UTF-8."""
+        rest = self.headers.get("content-type", "").partition(";")[2]
+        if not rest:
+            return
+        if not _is_our_version(rest):
+            raise FhirError(Problem.UNSUPPORTED_MEDIA, "Content-Type: this server reads FHIR 4.0.")
+        if option(rest, "charset") not in ("", "utf-8", "utf8", "us-ascii"):
+            raise FhirError(Problem.UNSUPPORTED_MEDIA, "Content-Type: the charset has to be UTF-8.")
 
     def parameter(self, name: str) -> str:
         """The last value of a query parameter, or nothing."""
@@ -116,47 +127,67 @@ def accepts(header: str, coding: str) -> bool:
     )
 
 
-_SHORT = {"json": "json", "xml": "xml", "ndjson": "json", "html": "json", "text/html": "json", "*": "json"}
+_SHORT = {"json": "json", "xml": "xml", "ndjson": "ndjson", "html": "json", "text/html": "json"}
+_ANY = ("*/*", "*", "application/*", "text/event-stream")
+_FORMATS = {
+    **dict.fromkeys((*JSON_TYPES, *_ANY), "json"),
+    **dict.fromkeys(XML_TYPES, "xml"),
+    **dict.fromkeys(NDJSON_TYPES, "ndjson"),
+    **_SHORT,
+}
+VERSIONS = ("4.0", "4.0.1")
+"""What `fhirVersion` may say. https://hl7.org/fhir/R4/http.html#version-parameter"""
 
 
 def wanted_format(incoming: Incoming) -> str:
-    """json or xml, by `_format` and else by Accept. Raises NOT_ACCEPTABLE."""
+    """json, xml or ndjson, by `_format` and else by Accept. Raises NOT_ACCEPTABLE."""
     asked = incoming.parameter("_format") if "_format" in incoming.query else ""
+    return _wanted(asked, incoming.headers.get("accept", ""))
+
+
+@lru_cache(maxsize=256)
+def _wanted(asked: str, accepted: str) -> str:
     if asked:
         return _named(asked.replace(" ", "+"))
-    accepted = incoming.headers.get("accept", "")
-    if not accepted or "*/*" in accepted:
-        first = accepted.partition(",")[0].partition(";")[0].strip()
-        return "xml" if first in XML_TYPES[:1] else "json"
-    for part in sorted(accepted.split(","), key=_quality, reverse=True):
-        found = _format_of(part.partition(";")[0].strip().lower())
-        if found:
+    for part in sorted(accepted.split(","), key=_quality, reverse=True) if accepted.strip() else ["*"]:
+        found = _format_of(part)
+        if found and _quality(part) > 0:
             return found
     raise FhirError(
-        Problem.NOT_ACCEPTABLE, "Accept: this server writes application/fhir+json and application/fhir+xml."
+        Problem.NOT_ACCEPTABLE,
+        "Accept: this server writes application/fhir+json, application/fhir+xml and application/fhir+ndjson, of FHIR 4.0.",
     )
 
 
 def _named(asked: str) -> str:
-    found = _format_of(asked.partition(";")[0].strip().lower())
+    found = _format_of(asked)
     if not found:
-        raise FhirError(Problem.NOT_ACCEPTABLE, "_format: expected json or xml.")
+        raise FhirError(Problem.NOT_ACCEPTABLE, "_format: expected json, xml or ndjson, of FHIR 4.0.")
     return found
 
 
-def _format_of(media_type: str) -> str:
-    if media_type in JSON_TYPES or media_type in (
-        "application/*",
-        "text/event-stream",
-        "application/fhir+ndjson",
-    ):
-        return "json"
-    return "xml" if media_type in XML_TYPES else _SHORT.get(media_type, "")
+def _format_of(text: str) -> str:
+    """The format of a media type, or nothing where it is not one of ours or of another version of FHIR."""
+    media_type, _, rest = text.partition(";")
+    return _FORMATS.get(media_type.strip().lower(), "") if _is_our_version(rest) else ""
+
+
+def _is_our_version(parameters: str) -> bool:
+    return option(parameters, "fhirversion") in ("", *VERSIONS)
+
+
+def option(parameters: str, name: str) -> str:
+    """The value of a media type's parameter, such as `charset`, in lower case."""
+    for part in parameters.lower().split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value.strip('" ')
+    return ""
 
 
 def _quality(part: str) -> float:
-    _, _, text = part.partition("q=")
+    text = option(part, "q")
     try:
-        return float(text.split(";")[0]) if text else 1.0
+        return float(text) if text else 1.0
     except ValueError:
         return 0.0

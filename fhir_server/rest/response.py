@@ -16,11 +16,15 @@ import msgspec
 
 from fhir_server.interactions.context import Result
 from fhir_server.interactions.shape import SHORTER, shaped
-from fhir_server.r4 import json, xml
+from fhir_server.r4 import json, ndjson, xml
 from fhir_server.r4.outcome import FhirError, Problem, information
 from fhir_server.rest.request import Incoming, wanted_format
 
-MEDIA = {"json": "application/fhir+json; charset=utf-8", "xml": "application/fhir+xml; charset=utf-8"}
+MEDIA = {
+    "json": "application/fhir+json; charset=utf-8",
+    "xml": "application/fhir+xml; charset=utf-8",
+    "ndjson": "application/fhir+ndjson; charset=utf-8",
+}
 Headers = dict[str, str]
 
 
@@ -42,7 +46,16 @@ def outgoing(incoming: Incoming, result: Result) -> Outgoing:
     body = _body(incoming, result)
     if body is None:
         return Outgoing(result.status, headers=headers)
+    if wanted_format(incoming) == "ndjson":
+        return _lines(result.status, _subset(incoming, result, body), headers)
     return _written(incoming, result.status, _subset(incoming, result, body), headers)
+
+
+def _lines(status: int, body: bytes, headers: Headers) -> Outgoing:
+    """One resource a line; what a Bundle says of its pages is said by the header Link."""
+    found, links = ndjson.lines(body)
+    more = {"link": ", ".join(f'<{url}>; rel="{name}"' for name, url in links.items())} if links else {}
+    return Outgoing(status, found, {**headers, **more, "content-type": MEDIA["ndjson"]})
 
 
 def refused(incoming: Incoming, error: FhirError, headers: Headers | None = None) -> Outgoing:
@@ -101,7 +114,7 @@ def _written(incoming: Incoming, status: int, body: bytes, headers: Headers) -> 
         body = xml.to_xml(json.decode_object(body))
     elif pretty:
         body = msgspec.json.format(body, indent=2)
-    return Outgoing(status, body, {**headers, "content-type": MEDIA[kind]})
+    return Outgoing(status, body, {**headers, "content-type": MEDIA["xml" if kind == "xml" else "json"]})
 
 
 def json_answer(status: int, value: Any, headers: Headers | None = None) -> Outgoing:

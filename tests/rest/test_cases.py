@@ -2,8 +2,8 @@
 
 A file has `cases`, and `settings` where the server is to have others than usual; a case has `it` (a sentence), `given` (Type/id: elements, stored before) and `steps`. A step is one request: `GET: path`
 (or HEAD, POST, PUT, PATCH, DELETE), `send` (headers), `body` (an object is sent as FHIR JSON, text as it is), and what is expected:
-`status`, `headers` (`*` where any value will do), `lacks` (headers that are not there), `shows` (a part of the answer's JSON; lists are
-compared item by item), `keys` (the answer's members, all of them), `empty` (there is no body), `text` (a part of the body's text),
+`status`, `headers` (`*` where any value will do), `has` (header: a part of its text), `lacks` (headers that are not there), `shows` (a part of the answer's JSON; lists are
+compared item by item), `keys` (the answer's members, all of them), `empty` (there is no body), `text` and `starts` (a part of the body's text, and its beginning),
 `issue` and `at` (code and expression of the OperationOutcome's first issue). No case may be answered with 500.
 """
 
@@ -70,6 +70,9 @@ def _header_problem(step: Step, answer: httpx.Response) -> str:
         found = answer.headers.get(name)
         if found is None or (wanted != "*" and found != str(wanted).replace("BASE", _base(answer))):
             return f"{name}: {found}, not {wanted}"
+    for name, part in step.get("has", {}).items():
+        if part not in answer.headers.get(name, ""):
+            return f"{name}: {answer.headers.get(name)} lacks {part}"
     there = [name for name in step.get("lacks", ()) if name in answer.headers]
     return f"has {there}" if there else ""
 
@@ -83,9 +86,11 @@ def _body_problem(step: Step, answer: httpx.Response) -> str:
         return f"has a body: {answer.text[:200]}"
     if "text" in step and step["text"] not in answer.text:
         return f"lacks {step['text']!r}: {answer.text[:300]}"
+    if not answer.text.startswith(step.get("starts", "")):
+        return f"starts with {answer.text[:100]}"
     found = (
         json.decode(answer.content)
-        if "json" in answer.headers.get("content-type", "") and answer.content
+        if "+json" in answer.headers.get("content-type", "") and answer.content
         else {}
     )
     if "keys" in step and sorted(found) != sorted(step["keys"]):
