@@ -8,6 +8,8 @@ from fhir_server.settings import Settings
 
 QUESTION_LETTERS = 2000
 """Letters of a question; more is answered with 413."""
+READ_LETTERS = 20_000
+"""Letters of a question that are read for red flags, however long it is."""
 MOST_FOUND = 50
 """Resources of one retrieval at most."""
 

@@ -1,7 +1,7 @@
 """Spelling: a misspelt word is read as the word of a vocabulary that sounds or looks almost like it.
 
 Words are compared by how they sound (`ph` is `f`, `th` is `t`, double letters are one), then by single letters left out, put in,
-changed or swapped: two of those for long words, one for short ones, none for those of four letters. A word that the vocabulary knows is never touched, and one that is as
+changed or swapped: two of those for long words, one for short ones, as a rule none for those of four letters. A word that the vocabulary knows is never touched, and one that is as
 close to two words as to each other is left alone. After W. Garbe's symmetric deletion, https://github.com/wolfgarbe/SymSpell
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 SHORTEST = 4
+LONGEST = 24
 LONG = 8
 """Letters from which a word may differ in two places."""
 STEM = 5
@@ -47,9 +48,12 @@ def sound(word: str) -> str:
 
 
 class Speller:
-    """A vocabulary of folded words that misspelt ones are read by; made once, it answers in microseconds."""
+    """A vocabulary of folded words that misspelt ones are read by; words shorter than `guess_from` have to sound the same."""
 
-    def __init__(self, words: Iterable[str], known: Iterable[str] = ()) -> None:
+    def __init__(
+        self, words: Iterable[str], known: Iterable[str] = (), guess_from: int = SHORTEST + 1
+    ) -> None:
+        self._guess_from = guess_from
         self._words = frozenset(word for word in words if len(word) >= SHORTEST)
         self._known = self._words | frozenset(known)
         self._near: dict[str, set[str]] = {}
@@ -59,12 +63,12 @@ class Speller:
 
     def read(self, word: str) -> str:
         """The word that is meant, or the word itself."""
-        if len(word) < SHORTEST or word in self._known or not word.isalpha():
+        if not SHORTEST <= len(word) <= LONGEST or word in self._known or not word.isalpha():
             return word
         heard = sound(word)
         near = {found for form in _shortened(heard) for found in self._near.get(form, ())}
         ranked = sorted((_distance(heard, sound(found)), _distance(word, found), found) for found in near)
-        most = 2 if len(word) >= LONG else 1 if len(word) > SHORTEST else 0
+        most = 2 if len(word) >= LONG else 1 if len(word) >= self._guess_from else 0
         close = [one for one in ranked if one[0] <= most and one[2][0] in _starts(word)]
         is_tied = len(close) > 1 and close[0][:2] == close[1][:2] and not _same(close[0][2], close[1][2])
         return word if not close or is_tied else close[0][2]
