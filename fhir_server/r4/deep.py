@@ -1,30 +1,22 @@
 """The invariants that have no rule of ours, asked in FHIRPath: slow (some ms a resource), so only where a caller wants all.
 
-An expression that fhirpathpy cannot evaluate, or that has no answer, breaks nothing. https://hl7.org/fhir/R4/fhirpath.html
+An expression that cannot be evaluated, or that has no answer, breaks nothing. https://hl7.org/fhir/R4/fhirpath.html
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
 from typing import Any
-
-import fhirpathpy
-from fhirpathpy.engine.nodes import ResourceNode
-from fhirpathpy.models import models
 
 from fhir_server.r4 import definitions
 from fhir_server.r4.definitions import Element, Invariant, elements
 from fhir_server.r4.faults import Fault
-from fhir_server.r4.invariant_forms import UCUM
+from fhir_server.r4.fhirpath_engine import evaluate
 from fhir_server.r4.invariants import BY_STRUCTURE, rule_of
 from fhir_server.r4.primitives import PRIMITIVES
 
 _LOG = logging.getLogger(__name__)
-_TRACE = re.compile(r"\.trace\('\w*'\)")
-"""Traces print what they see, which may be a word of the record."""
 _NOT_ASKED = BY_STRUCTURE | {"dom-6"}
 """dom-6 wishes for a narrative; it is a matter of taste, not of the record."""
 
@@ -84,17 +76,8 @@ def _broken(
 def keeps(rule: Invariant, node: Any, path: str, resource: Any, root: Any, twin: Any = None) -> bool:
     """Whether the node keeps the rule; `path` tells its type, `twin` holds a primitive's extensions."""
     try:
-        typed = ResourceNode(node, path, twin)  # type: ignore[no-untyped-call]
-        answer = _compiled(rule.expression)(
-            typed, {"resource": resource, "rootResource": root, "ucum": UCUM, "context": typed}
-        )
+        answer = evaluate(rule.expression, node, resource, root, path, twin)
     except Exception:
         _LOG.debug("FHIRPath of %s cannot be evaluated", rule.key)
         return True
-    return bool(answer != [False])
-
-
-@cache
-def _compiled(expression: str) -> Callable[[Any, dict[str, Any]], Any]:
-    found: Callable[[Any, dict[str, Any]], Any] = fhirpathpy.compile(_TRACE.sub("", expression), models["r4"])
-    return found
+    return answer != [False]

@@ -1,0 +1,143 @@
+"""Functions of FHIRPath that fhirpathpy lacks, or has otherwise than the specification says.
+
+A function takes the input collection and its arguments, and returns a collection. http://hl7.org/fhirpath/#functions
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+from fhirpathpy.engine.nodes import FP_Quantity, FP_Time, FP_TimeBase
+
+from terminology.ucum import canonical_factor
+
+Values = list[Any]
+MOST_DIGITS = 28
+"""Decimal places that a boundary may be asked for."""
+
+
+def _text(values: Values) -> str | None:
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else None
+
+
+def _matches_full(values: Values, pattern: Any) -> Values:
+    text = _text(values)
+    return [] if text is None or pattern == [] else [re.fullmatch(str(pattern), text, re.DOTALL) is not None]
+
+
+def _escape(values: Values, target: Any) -> Values:
+    text = _text(values)
+    if text is None or target not in ("html", "json"):
+        return []
+    return [html.escape(text) if target == "html" else json.dumps(text, ensure_ascii=False)[1:-1]]
+
+
+def _unescape(values: Values, target: Any) -> Values:
+    text = _text(values)
+    if text is None or target not in ("html", "json"):
+        return []
+    return [html.unescape(text) if target == "html" else json.loads(f'"{text}"')]
+
+
+def _to_string(values: Values) -> Values:
+    if len(values) != 1:
+        return []
+    return [str(values[0]).lower() if isinstance(values[0], bool) else str(values[0])]
+
+
+def _precision(values: Values) -> Values:
+    if len(values) != 1:
+        return []
+    value = values[0]
+    if isinstance(value, FP_TimeBase):
+        day, _, hours = str(getattr(value, "asStr", "")).partition("T")
+        return [len(re.sub(r"\D", "", day + re.sub(r"(Z|[+-]\d\d:\d\d)$", "", hours)))]
+    return [max(0, -_exponent(Decimal(str(value))))] if _is_number(value) else []
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+
+
+def _exponent(value: Decimal) -> int:
+    found = value.as_tuple().exponent
+    return found if isinstance(found, int) else 0
+
+
+def _boundary(rounding: str, sign: int, seconds: str) -> Callable[..., Values]:
+    """`lowBoundary` or `highBoundary`: the end of the interval that the digits of a value leave open."""
+
+    def boundary(values: Values, digits: Any = 8) -> Values:
+        if len(values) != 1 or digits == [] or not 0 <= digits <= MOST_DIGITS:
+            return []
+        value = values[0]
+        if isinstance(value, FP_Quantity):
+            return [_quantity(found, value.unit) for found in boundary([value.value], digits)]
+        if isinstance(value, FP_Time) and len(str(value.asStr)) == len("10:30"):
+            return [f"{value.asStr}:{seconds}"]
+        if not _is_number(value):
+            return []
+        exact = Decimal(str(value))
+        half = Decimal(5).scaleb(_exponent(exact) - 1)
+        return [(exact + sign * half).quantize(Decimal(1).scaleb(-int(digits)), rounding)]
+
+    return boundary
+
+
+def _quantity(value: Decimal, unit: str) -> Any:
+    return FP_Quantity(value, unit)  # type: ignore[no-untyped-call]
+
+
+def _comparable(values: Values, other: Any) -> Values:
+    """Whether two quantities have units of one dimension."""
+    both = [*values, *(other if isinstance(other, list) else [other])]
+    units = [found.unit.strip("'") for found in both if isinstance(found, FP_Quantity)]
+    factors = [canonical_factor(unit) for unit in units]
+    if len(units) != 2:
+        return []
+    return [None not in factors and len({factor.unit for factor in factors if factor}) == 1]
+
+
+def _sort(values: Values, *keys: Any) -> Values:
+    """By the expressions, the first one first; what has no value comes first. Raises TypeError for values that have no order."""
+    found = list(values)
+    for key in reversed(keys):
+        found.sort(key=lambda one, k=key: _order(k(one)))  # type: ignore[misc]
+    return found if keys else sorted(found)
+
+
+def _order(values: Values) -> tuple[bool, Any]:
+    data = [getattr(value, "data", value) for value in values]
+    return (bool(data), data[0] if data else 0)
+
+
+def _conforms_to(values: Values, url: Any) -> Values:
+    """Of R4's own types only: profiles need the library, which expressions do not know."""
+    head, _, name = str(url).rpartition("/")
+    if (
+        len(values) != 1
+        or not isinstance(values[0], dict)
+        or head != "http://hl7.org/fhir/StructureDefinition"
+    ):
+        return []
+    return [values[0].get("resourceType") == name]
+
+
+FUNCTIONS: dict[str, dict[str, Any]] = {
+    "matchesFull": {"fn": _matches_full, "arity": {1: [["String"]]}},
+    "escape": {"fn": _escape, "arity": {1: [["String"]]}},
+    "unescape": {"fn": _unescape, "arity": {1: [["String"]]}},
+    "toString": {"fn": _to_string},
+    "precision": {"fn": _precision},
+    "lowBoundary": {"fn": _boundary(ROUND_FLOOR, -1, "00.000"), "arity": {0: [], 1: [["Integer"]]}},
+    "highBoundary": {"fn": _boundary(ROUND_CEILING, 1, "59.999"), "arity": {0: [], 1: [["Integer"]]}},
+    "comparable": {"fn": _comparable, "arity": {1: ["Any"]}},
+    "sort": {"fn": _sort, "arity": {0: [], 1: ["Expr"], 2: ["Expr", "Expr"]}},
+    "conformsTo": {"fn": _conforms_to, "arity": {1: [["String"]]}},
+}
+"""By name, as fhirpathpy wants its `userInvocationTable`."""
