@@ -28,6 +28,12 @@ TYPE_INTERACTIONS = (
     "search-type",
 )
 SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
+PATCH_FORMATS = (
+    "application/json-patch+json",
+    "application/fhir+json",
+    "application/fhir+xml",
+    "application/merge-patch+json",
+)
 SPECIAL = {"_id": "token", "_lastUpdated": "date", "_list": "special", "_filter": "special"}
 SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 Json = dict[str, Any]
@@ -63,12 +69,7 @@ def _statement(context: Context) -> Json:
             "xml",
             "ndjson",
         ],
-        "patchFormat": [
-            "application/json-patch+json",
-            "application/fhir+json",
-            "application/fhir+xml",
-            "application/merge-patch+json",
-        ],
+        "patchFormat": list(PATCH_FORMATS),
         "rest": [_rest(context)],
     }
 

@@ -1,4 +1,4 @@
-"""JSON in and out, with decimals kept digit by digit: `72.50` stays `72.50`.
+"""JSON in and out, with decimals kept digit by digit: `72.50` stays `72.50`, and `1e2` stays `1e2`.
 
 The one place that names the JSON library. https://hl7.org/fhir/R4/json.html#decimal
 """
@@ -13,9 +13,37 @@ from typing_extensions import Buffer
 
 from fhir_server.r4.outcome import FhirError, Problem
 
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
-_SORTING = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+
+class Spelled(Decimal):
+    """A Decimal that is written as it came, where Decimal has a spelling of its own: `1e2`, `0.0000001`."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> Spelled:
+        """Raises InvalidOperation where the text is no number."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def number(text: str) -> Decimal:
+    """A number with a point or an exponent."""
+    return Spelled(text) if "e" in text or "E" in text or "0.000000" in text else Decimal(text)
+
+
+def _written(value: Any) -> msgspec.Raw:
+    if isinstance(value, Spelled):
+        return msgspec.Raw(value.text.encode())
+    raise TypeError(f"{type(value).__name__} is nothing that JSON has.")
+
+
+_DECODER = msgspec.json.Decoder(float_hook=number)
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=_written)
+_SORTING = msgspec.json.Encoder(decimal_format="number", order="deterministic", enc_hook=_written)
 
 
 def decode(body: Buffer) -> Any:

@@ -102,7 +102,7 @@ def boolean(value: Any, parent: dict[str, Any]) -> Faults:
 
 def decimal(value: Any, parent: dict[str, Any]) -> Faults:
     """A JSON number of any precision."""
-    if type(value) is Decimal or type(value) is int or type(value) is float:
+    if type(value) is int or isinstance(value, (Decimal, float)):
         return None
     return fault("structure", f"A decimal is a JSON number without quotes; this is {named(value)}.")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from lxml import etree
 
+from fhir_server.r4 import json
 from fhir_server.r4.definitions import TYPE_CODE, Element, elements
 from fhir_server.r4.narrative import XHTML, divs, serialized
 from fhir_server.r4.outcome import FhirError, Problem
@@ -158,7 +159,7 @@ def _value(node: Any, kind: str, place: str) -> Any:
 def _number(text: str) -> int | Decimal:
     if not _DECIMAL(text):
         raise ValueError("not a decimal")
-    return Decimal(text) if set(text) & set(".eE") else int(text)
+    return json.number(text) if set(text) & set(".eE") else int(text)
 
 
 _READ = {

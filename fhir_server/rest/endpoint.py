@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from fhir_server.access.decide import Access
+from fhir_server.interactions.capabilities import PATCH_FORMATS
 from fhir_server.interactions.context import Context, Service
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.outcome import FhirError, Problem
@@ -87,6 +88,8 @@ class Endpoint:
         if error.problem is Problem.METHOD_NOT_ALLOWED:
             refused = ("GET", "HEAD") if incoming.method in ("GET", "HEAD") else (incoming.method,)
             return {"allow": ", ".join(m for m in allowed(incoming.segments) if m not in refused)}
+        if error.problem is Problem.UNSUPPORTED_MEDIA and incoming.method == "PATCH":
+            return {"accept-patch": ", ".join(PATCH_FORMATS)}
         return (
             {"www-authenticate": 'Bearer realm="chartline"'}
             if error.problem is Problem.UNAUTHENTICATED

@@ -20,6 +20,7 @@ JSON_TYPES = ("application/fhir+json", "application/json", "text/json", "applica
 XML_TYPES = ("application/fhir+xml", "application/xml", "text/xml", "application/xml+fhir")
 NDJSON_TYPES = ("application/fhir+ndjson", "application/ndjson", "application/x-ndjson")
 PATCH_TYPES = ("application/json-patch+json",)
+XML_PATCH = "application/xml-patch+xml"
 MERGE_TYPES = ("application/merge-patch+json", "application/json")
 FORM = "application/x-www-form-urlencoded"
 
@@ -107,6 +108,9 @@ class Incoming:
         """The body of a patch: a list (JSON Patch), Parameters (FHIRPath Patch), or members to merge where it is plain JSON."""
         if self.content_type in PATCH_TYPES:
             return json.decode(self.body)
+        if self.content_type == XML_PATCH:
+            text = "XML Patch (RFC 5261) is not carried out; the header Accept-Patch names what is."
+            raise FhirError(Problem.UNSUPPORTED_MEDIA, text)
         if self.content_type in XML_TYPES:
             return xml.from_xml(self.body)
         self._require_json((*JSON_TYPES, *PATCH_TYPES, *MERGE_TYPES))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.xml import from_xml, to_xml
 
@@ -32,7 +33,10 @@ def _narrated(inner: str) -> dict[str, Any]:
 
 SURVIVES: dict[str, dict[str, Any]] = {
     "a decimal's zeros": {"resourceType": "Observation", "valueQuantity": {"value": Decimal("1.00")}},
-    "a decimal's exponent": {"resourceType": "Observation", "valueQuantity": {"value": Decimal("1.20E-7")}},
+    "a decimal's exponent": {
+        "resourceType": "Observation",
+        "valueQuantity": {"value": json.number("1.20E-7")},
+    },
     "a whole decimal": {"resourceType": "Observation", "valueQuantity": {"value": 72}},
     "false": {"resourceType": "Patient", "active": False},
     "zero": {"resourceType": "Patient", "multipleBirthInteger": 0},
