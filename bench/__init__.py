@@ -3,6 +3,7 @@
     data      Synthea's bundles, unpacked from $CHARTLINE_REAL_DATA
     raw       what bare psycopg and a bare ASGI app can do here, now
     loading   chartline load, and HTTP transactions with 1 and 4 clients
+    validating  validation beside fhirkit-rs and fhir.resources
     reading   reads, searches, $retrieve and $ask over HTTP
     server    a server of our own in another process, and its memory
     report    the table

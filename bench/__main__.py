@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 
-from bench import loading, reading, report
+from bench import loading, reading, report, validating
 
 
 def main() -> None:
     """Run all benchmarks."""
     report.head()
+    validating.run()
     folder = loading.run()
     try:
         reading.run(folder)

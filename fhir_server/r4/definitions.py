@@ -132,6 +132,21 @@ def choice_stems() -> frozenset[str]:
     return frozenset(name.removesuffix("[x]") for name in every if name.endswith("[x]"))
 
 
+def structure_paths() -> list[str]:
+    """Every path that has members: resource types, datatypes, backbone elements."""
+    return [
+        row[0]
+        for kind, rows in _rows().items()
+        if is_complex(kind)
+        for row in rows
+        if row[0] == kind or (not row[5] and not row[0].endswith("[x]") and _is_backbone(row))
+    ]
+
+
+def _is_backbone(row: list[Any]) -> bool:
+    return bool(row[3]) and row[3][0][0] in ("BackboneElement", "Element")
+
+
 def is_complex(path: str) -> bool:
     """Whether the path has members (is no primitive)."""
     return (path in _rows() and not path[:1].islower()) or "." in path
