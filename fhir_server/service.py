@@ -18,6 +18,7 @@ from fhir_server.operations.call import call
 from fhir_server.operations.registry import Operation, Operations
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library
+from fhir_server.r4.profiles.sets import KnownSets
 from fhir_server.search import parameters
 from fhir_server.search.index import Indexer
 from fhir_server.settings import ConfigurationError, Settings
@@ -81,12 +82,18 @@ def open_service(
         enforce_references=settings.references == "enforce",
     )
     service = Service(settings, database, registry, writer, _cursor_key(database))
-    url = registry.get("StructureDefinition", "url")
-    assert url is not None
-    service.library, service.levels = Library(StoredDefinitions(database, url.id)), _levels(settings)
+    shelves = [_shelf(service, kind) for kind in ("StructureDefinition", "ValueSet", "CodeSystem")]
+    service.library, service.sets = Library(shelves[0]), KnownSets(shelves[1], shelves[2])
+    service.levels = _levels(settings)
     service.operations = operations or Operations(OPERATIONS)
     service.call = call
     return service
+
+
+def _shelf(service: Service, resource_type: str) -> StoredDefinitions:
+    url = service.registry.get(resource_type, "url")
+    assert url is not None
+    return StoredDefinitions(service.database, resource_type, url.id)
 
 
 def _levels(settings: Settings) -> Levels:

@@ -1,4 +1,4 @@
-"""Packages that were loaded, and the StructureDefinitions that users and packages have stored, for the library of profiles.
+"""Packages that were loaded, and the definitions that users and packages have stored, for the library of profiles and its value sets.
 
 Definitions say nothing of a patient: they are read for every request alike, whoever asks. https://hl7.org/fhir/R4/packages.html
 """
@@ -32,7 +32,6 @@ SELECT u.value, u.rid FROM uri_index u JOIN resource r ON r.rid = u.rid
 WHERE u.param = %s AND r.body IS NOT NULL
 """
 _BODIES = "SELECT body FROM resource WHERE rid = ANY(%s) AND body IS NOT NULL"
-_TYPE = TYPE_CODE["StructureDefinition"]
 
 
 def loaded(connection: Connection[Any]) -> dict[str, set[str]]:
@@ -49,13 +48,13 @@ def remember(connection: Connection[Any], name: str, version: str, now: datetime
 
 
 class StoredDefinitions:
-    """The shelf of profiles.Library: stored StructureDefinitions by canonical URL; safe to share between threads.
+    """A shelf of profiles.Library: stored definitions of one type by canonical URL; safe to share between threads.
 
-    `param`: the number of StructureDefinition's search parameter `url`, whose index rows say what there is.
+    `param`: the number of the type's search parameter `url`, whose index rows say what there is.
     """
 
-    def __init__(self, database: Database, param: int) -> None:
-        self._database, self._param = database, param
+    def __init__(self, database: Database, resource_type: str, param: int) -> None:
+        self._database, self._type, self._param = database, TYPE_CODE[resource_type], param
         self._lock = threading.Lock()
         self._checked = float("-inf")
         self._state: Any = None
@@ -64,7 +63,7 @@ class StoredDefinitions:
 
     @property
     def edition(self) -> int:
-        """Changes with every write of a StructureDefinition, at most CHECKED_EVERY seconds late."""
+        """Changes with every write of such a definition, at most CHECKED_EVERY seconds late."""
         if time.monotonic() - self._checked > CHECKED_EVERY:
             self._check()
         return self._edition
@@ -82,7 +81,7 @@ class StoredDefinitions:
 
     def _check(self) -> None:
         with self._lock, self._database.apart() as connection:
-            state = connection.execute(_STATE, (_TYPE,)).fetchone()
+            state = connection.execute(_STATE, (self._type,)).fetchone()
             if state != self._state:
                 rids: dict[str, list[int]] = {}
                 for url, rid in connection.execute(_URLS, (self._param,)).fetchall():

@@ -225,6 +225,27 @@ def test_value_sets_and_search_parameters_come_with_it(context: Context, tmp_pat
     assert [number(context, str(one["resourceType"]), str(one["url"])) for one in others] == [1, 1, 1]
 
 
+def test_a_profile_is_bound_to_a_value_set_of_its_package(context: Context, tmp_path: Path) -> None:
+    bound = {
+        "id": "Patient.maritalStatus",
+        "path": "Patient.maritalStatus",
+        "binding": {"strength": "required", "valueSet": "http://example.org/v"},
+    }
+    profile = structure({"url": WARD, "type": "Patient", **_BASE, "differential": {"element": [bound]}})
+    states: Json = {"system": "http://example.org/c", "concept": [{"code": "M"}]}
+    values = {
+        "resourceType": "ValueSet",
+        "url": "http://example.org/v",
+        "status": "active",
+        "compose": {"include": [states]},
+    }
+    loaded(context, package(tmp_path / "a.tgz", [profile, values]))
+    for code, issues in (("M", []), ("Z", [("warning", "Patient.maritalStatus")])):
+        state = {"coding": [{"system": "http://example.org/c", "code": code}]}
+        patient = {"resourceType": "Patient", "meta": {"profile": [WARD]}, "maritalStatus": state}
+        assert keys(create(context, "Patient", patient).outcome) == issues
+
+
 def keys(outcome: Json | None) -> list[tuple[str, str]]:
     return [(i["severity"], i["details"]["coding"][0]["code"]) for i in (outcome or {}).get("issue", ())]
 

@@ -7,6 +7,7 @@
     discriminate   which slice an item belongs to
     check          the walk: cardinality, slices, types, and the rules of `values`, `binding`, `expression`
     extensions     extensions, each by its own definition
+    sets           value sets that users have stored: whether a code is in one
     coded          R4's own bindings that are no more than advice
     levels         what a broken profile means for a write
     scope          what a walk has at hand: what references point to, other profiles, value sets
