@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -29,6 +30,8 @@ from fhir_server.rest.oauth.routes import oauth_router
 from fhir_server.rest.signin_routes import auth_router
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+ROUTED = [*METHODS, "OPTIONS", "TRACE"]
+"""What reaches FHIR's own table of methods, and is answered or refused by it."""
 MakeRouter = Callable[[Service], APIRouter]
 
 
@@ -42,18 +45,28 @@ def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
 
     publish(Context(service, decide(Actor.system("chartline"), Purpose.HOPERAT), "/fhir"))
     app = FastAPI(title="Chartline", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
-    app.include_router(oauth_router(service))  # before /fhir: one of its addresses lies below that
+    app.include_router(
+        _with_head(oauth_router(service))
+    )  # before /fhir: one of its addresses lies below that
     endpoint = Endpoint(service, authenticator(service))
     for path in ("/fhir", "/fhir/{path:path}"):
-        app.add_api_route(path, endpoint.__call__, methods=METHODS, include_in_schema=False)
-    app.include_router(health_router(service))
-    app.include_router(auth_router(service))
+        app.add_api_route(path, endpoint.__call__, methods=ROUTED, include_in_schema=False)
+    app.include_router(_with_head(health_router(service)))
+    app.include_router(_with_head(auth_router(service)))
     for make in routers:
-        app.include_router(make(service))
+        app.include_router(_with_head(make(service)))
     _allow_browsers(app, service.settings.cors_origins)
     _answer_in_fhir(app, service)
     openapi.describe(app, service)
     return app
+
+
+def _with_head(router: APIRouter) -> APIRouter:
+    """HEAD wherever GET is. https://hl7.org/fhir/R4/http.html#head"""
+    for route in router.routes:
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")
+    return router
 
 
 def _allow_browsers(app: FastAPI, origins: str) -> None:
@@ -63,7 +76,10 @@ def _allow_browsers(app: FastAPI, origins: str) -> None:
             allow_origins=[origin.strip() for origin in origins.split(",")],
             allow_methods=METHODS,
             allow_headers=["*"],
-            expose_headers=["Content-Location", "ETag", "Last-Modified", "Location", "X-Request-Id"],
+            expose_headers=[
+                *("Accept-Patch", "Allow", "Content-Location", "ETag", "Last-Modified", "Link", "Location"),
+                *("Retry-After", "WWW-Authenticate", "X-Request-Id"),
+            ],
         )
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
-from fhir_server.interactions.headers import version_of
+from fhir_server.interactions.headers import expected
 from fhir_server.r4 import json
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 
+CHANGING = ("PUT", "PATCH", "DELETE")
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
 
 
@@ -148,7 +149,11 @@ def _entry(number: int, entry: _Entry) -> Entry:
     return Entry(
         *(number, request.method, kind, logical_id, query, entry.full_url, raw, tail),
         if_none_exist=request.if_none_exist,
-        if_match=version_of(request.if_match, f"{place}.request.ifMatch") if request.if_match else None,
+        if_match=expected(
+            request.if_match,
+            request.if_none_match if request.method in CHANGING else "",
+            f"{place}.request.ifMatch",
+        ),
         if_none_match=request.if_none_match,
         if_modified_since=request.if_modified_since,
     )

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 from fhir_server.r4.datatypes import parse_instant_or_partial
 from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.store.write import ANY, NOT_THERE
 
 _ETAG = re.compile(r'(?:W/)?"?([A-Za-z0-9\-.]{1,64})"?$')
 
@@ -21,6 +22,17 @@ def version_of(etag: str, place: str = "If-Match") -> int:
     if match is None:
         raise FhirError(Problem.BAD_REQUEST, f'{place}: expected W/"version".', place)
     return int(match.group(1)[:9]) if match.group(1).isdigit() else -1
+
+
+def expected(if_match: str, if_none_match: str, place: str = "If-Match") -> int | None:
+    """The version that a write expects: If-Match's, NOT_THERE with `If-None-Match: *`, or none in particular.
+
+    `If-Match: *` (RFC 9110) asks for any version that is there: ANY."""
+    if if_match.strip() == "*":
+        return ANY
+    if if_match:
+        return version_of(if_match, place)
+    return NOT_THERE if if_none_match.strip() == "*" else None
 
 
 def is_unmodified(

@@ -19,11 +19,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from fhir_server.access.decide import Access
-from fhir_server.interactions.capabilities import PATCH_FORMATS
 from fhir_server.interactions.context import Context, Service
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.outcome import FhirError, Problem
-from fhir_server.rest import response
+from fhir_server.rest import failing, response
 from fhir_server.rest.request import Incoming, accepts, wanted_format
 from fhir_server.rest.response import Outgoing
 from fhir_server.rest.routes import OPEN_SHAPES, allowed, handler_of, shape_of
@@ -48,7 +47,7 @@ class Endpoint:
         try:
             incoming.body = await read_body(request, self.service.settings.max_body)
         except FhirError as error:
-            return sent(incoming, response.refused(incoming, error))
+            return sent(incoming, response.refused(incoming, error, failing.headers(incoming, error)))
         except ClientDisconnect:
             return Response(status_code=400)
         return sent(incoming, await run_in_threadpool(self.answer, incoming))
@@ -58,7 +57,7 @@ class Endpoint:
         try:
             return self._answer(incoming)
         except FhirError as error:
-            return response.refused(incoming, error, self._headers(incoming, error))
+            return response.refused(incoming, error, failing.headers(incoming, error))
         except psycopg.errors.DataError:
             outside = FhirError(Problem.BAD_REQUEST, "A value lies outside what the database can hold.")
             return response.refused(incoming, outside)
@@ -68,6 +67,8 @@ class Endpoint:
             return response.refused(incoming, shown)
 
     def _answer(self, incoming: Incoming) -> Outgoing:
+        if incoming.method == "OPTIONS":
+            return Outgoing(204, headers={"allow": ", ".join([*allowed(incoming.segments), "OPTIONS"])})
         handler = handler_of(incoming)
         wanted_format(incoming)
         incoming.require_readable()
@@ -83,18 +84,6 @@ class Endpoint:
                 stream=found.events,
             )
         return response.outgoing(incoming, found)
-
-    def _headers(self, incoming: Incoming, error: FhirError) -> dict[str, str]:
-        if error.problem is Problem.METHOD_NOT_ALLOWED:
-            refused = ("GET", "HEAD") if incoming.method in ("GET", "HEAD") else (incoming.method,)
-            return {"allow": ", ".join(m for m in allowed(incoming.segments) if m not in refused)}
-        if error.problem is Problem.UNSUPPORTED_MEDIA and incoming.method == "PATCH":
-            return {"accept-patch": ", ".join(PATCH_FORMATS)}
-        return (
-            {"www-authenticate": 'Bearer realm="chartline"'}
-            if error.problem is Problem.UNAUTHENTICATED
-            else {}
-        )
 
 
 def is_open(incoming: Incoming) -> bool:
@@ -162,6 +151,7 @@ def sent(incoming: Incoming, outgoing: Outgoing) -> Response:
         "x-request-id": incoming.request_id,
         "vary": "Accept, Accept-Encoding, Authorization, Prefer",
     }
+    headers.setdefault("cache-control", "private, no-cache" if "etag" in headers else "no-store")
     if outgoing.stream is not None:
         return StreamingResponse(outgoing.stream, outgoing.status, headers)
     body = _compressed(incoming, outgoing.body, headers)

@@ -18,6 +18,7 @@ from fhir_server.interactions.context import Result
 from fhir_server.interactions.shape import SHORTER, shaped
 from fhir_server.r4 import json, ndjson, xml
 from fhir_server.r4.outcome import FhirError, Problem, information
+from fhir_server.rest.failing import located
 from fhir_server.rest.request import Incoming, wanted_format
 
 MEDIA = {
@@ -60,7 +61,10 @@ def _lines(status: int, body: bytes, headers: Headers) -> Outgoing:
 
 def refused(incoming: Incoming, error: FhirError, headers: Headers | None = None) -> Outgoing:
     """The OperationOutcome of a failure; JSON where the wanted format cannot be made out."""
-    body = json.encode(error.as_outcome())
+    try:
+        body = json.encode(located(incoming, error).as_outcome())
+    except FhirError:
+        body = json.encode(error.as_outcome())
     try:
         return _written(incoming, error.problem.status, body, headers or {})
     except FhirError:

@@ -20,7 +20,7 @@ from fhir_server.interactions import (
     update,
 )
 from fhir_server.interactions.context import Context, Result
-from fhir_server.interactions.headers import is_unmodified, version_of
+from fhir_server.interactions.headers import expected, is_unmodified
 from fhir_server.operations.call import call
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.definitions import COMPARTMENTS, TYPE_CODE
@@ -96,7 +96,11 @@ def _metadata(context: Context, incoming: Incoming) -> Result:
 
 def _read(context: Context, incoming: Incoming) -> Result:
     kind, logical_id = incoming.segments[:2]
-    found = read.read(context, kind, logical_id)
+    return _unless_known(incoming, read.read(context, kind, logical_id))
+
+
+def _unless_known(incoming: Incoming, found: Result) -> Result:
+    """304 to who has the version already. https://hl7.org/fhir/R4/http.html#cread"""
     none_match, since = (
         incoming.headers.get("if-none-match", ""),
         incoming.headers.get("if-modified-since", ""),
@@ -108,7 +112,7 @@ def _read(context: Context, incoming: Incoming) -> Result:
 
 def _vread(context: Context, incoming: Incoming) -> Result:
     kind, logical_id, _, version = incoming.segments
-    return read.vread(context, kind, logical_id, version)
+    return _unless_known(incoming, read.vread(context, kind, logical_id, version))
 
 
 def _create(context: Context, incoming: Incoming) -> Result:
@@ -122,8 +126,7 @@ def _condition(incoming: Incoming) -> str:
 
 
 def _if_match(incoming: Incoming) -> int | None:
-    text = incoming.headers.get("if-match", "")
-    return version_of(text) if text else None
+    return expected(incoming.headers.get("if-match", ""), incoming.headers.get("if-none-match", ""))
 
 
 def _update(context: Context, incoming: Incoming) -> Result:

@@ -49,6 +49,8 @@ WHERE r.rid = u.rid
 _LEAVE = "DELETE FROM compartment c USING unnest(%s::bigint[], %s::bigint[]) AS u (patient, rid) WHERE c.patient = u.patient AND c.rid = u.rid"
 
 
+NOT_THERE, ANY = 0, -2
+"""What `if_match` says beside a version: that the resource is not there, or that it is, in whatever version."""
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -118,8 +120,8 @@ class Writer:
         write.last_updated = max(now, held.last_updated) if held else now
         if write.resource is None:
             write.changed = held is not None and held.body is not None
-            if not write.changed and held:
-                write.version = held.version
+            if not write.changed:
+                write.version = held.version if held else 0
             return
         if held and held.body is not None and self._is_unchanged(connection, write, held):
             write.changed, write.version, write.last_updated = False, held.version, held.last_updated
@@ -244,12 +246,10 @@ def _check_version(write: Write, held: _Current | None) -> None:
     if write.if_match is None:
         return
     version = held.version if held and held.body is not None else 0
-    if version != write.if_match:
-        raise FhirError(
-            Problem.PRECONDITION_FAILED,
-            f"If-Match names version {write.if_match}; the current version is {version or 'none'}.",
-            write.place,
-        )
+    if version != write.if_match and not (write.if_match == ANY and version):
+        wanted = {ANY: "any version", NOT_THERE: "none"}.get(write.if_match, f"version {write.if_match}")
+        said = f"If-Match: the current version is {version or 'none'}; expected was {wanted}."
+        raise FhirError(Problem.PRECONDITION_FAILED, said, write.place)
 
 
 def _stamp(write: Write) -> None:

@@ -1,7 +1,7 @@
 """The REST cases in fixtures/cases/rest: requests over real HTTP, and what comes back.
 
 A file has `cases`, and `settings` where the server is to have others than usual; a case has `it` (a sentence), `given` (Type/id: elements, stored before) and `steps`. A step is one request: `GET: path`
-(or HEAD, POST, PUT, PATCH, DELETE), `send` (headers), `body` (an object is sent as FHIR JSON, text as it is), and what is expected:
+(or another method), `send` (headers), `body` (an object is sent as FHIR JSON, text as it is), and what is expected:
 `status`, `headers` (`*` where any value will do), `has` (header: a part of its text), `lacks` (headers that are not there), `shows` (a part of the answer's JSON; lists are
 compared item by item), `keys` (the answer's members, all of them), `empty` (there is no body), `text` and `starts` (a part of the body's text, and its beginning),
 `issue` and `at` (code and expression of the OperationOutcome's first issue). No case may be answered with 500.
@@ -23,7 +23,7 @@ from tests.serving import serving
 
 CASES = Path(__file__).parent.parent.parent / "fixtures" / "cases" / "rest"
 FILES = sorted(CASES.glob("*.yaml"))
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 FHIR_JSON = "application/fhir+json"
 Step = dict[str, Any]
 

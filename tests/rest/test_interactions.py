@@ -197,7 +197,7 @@ def test_addresses_outside_fhir_answer_with_an_outcome_too(fhir: httpx.Client) -
     for method, url in (
         ("GET", f"{root}/nowhere"),
         ("DELETE", f"{root}/healthz"),
-        ("OPTIONS", f"{root}/fhir/Patient"),
+        ("TRACE", f"{root}/fhir/Patient"),
     ):
         answer = fhir.request(method, url)
         assert answer.status_code in (404, 405)
