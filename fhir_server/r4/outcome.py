@@ -5,6 +5,7 @@ One row a problem: HTTP status and issue code. https://hl7.org/fhir/R4/http.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -68,11 +69,16 @@ class Issue:
             "code": self.code,
             "diagnostics": self.diagnostics,
         }
-        if self.key:
-            found["details"] = {"coding": [{"code": self.key}]}
+        if key := self.key or (_INDEX.sub("", self.expression) if self.code in _OF_ELEMENTS else ""):
+            found["details"] = {"coding": [{"code": key}]}
         if self.expression:
             found["expression"] = [self.expression]
         return found
+
+
+_OF_ELEMENTS = frozenset(["structure", "required", "value", "code-invalid"])
+"""What an element's own definition asks: the rule's key is then the path of the element."""
+_INDEX = re.compile(r"\[\d+\]")
 
 
 class FhirError(Exception):

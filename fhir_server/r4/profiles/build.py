@@ -7,12 +7,12 @@ same tree, because what R4 says anyway is taken out. https://hl7.org/fhir/R4/pro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from fhir_server.r4 import definitions
 from fhir_server.r4.definitions import Element, Invariant, elements
-from fhir_server.r4.profiles.node import FACETS, UNBOUNDED, Binding, Kind, Node, Slicing
+from fhir_server.r4.profiles.node import FACETS, KEPT, UNBOUNDED, Binding, Kind, Node, Slicing
 
 Json = Mapping[str, Any]
 TYPES = "http://hl7.org/fhir/StructureDefinition/"
@@ -117,7 +117,7 @@ def _member_path(path: str, name: str) -> str:
     return "" if known is None or name.endswith("[x]") else known.path
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def base_element(path: str, name: str) -> Element | None:
     """R4's own element, for a choice the first of its types; None where R4 has none there."""
     if not path:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from fhir_server.r4.profiles.binding import codes_of, is_member
 from fhir_server.r4.profiles.item import Item, members
-from fhir_server.r4.profiles.node import Node
+from fhir_server.r4.profiles.node import KEPT, Node
 from fhir_server.r4.profiles.scope import Scope, is_stub
 from fhir_server.r4.profiles.values import contains, equals
 
@@ -43,7 +43,7 @@ def belongs(
     return False if False in answers else None if None in answers else True
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def steps_of(path: str) -> tuple[Step, ...]:
     """The steps of a discriminator's path."""
     steps: list[Step] = []

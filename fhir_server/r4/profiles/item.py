@@ -5,10 +5,11 @@ https://hl7.org/fhir/R4/json.html#primitive: a primitive's id and extensions sta
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fhir_server.r4.definitions import TYPE_CODE, Element, elements, is_complex
+from fhir_server.r4.profiles.node import KEPT
 
 
 class Item(NamedTuple):
@@ -79,12 +80,12 @@ def _item(place: str, value: Any, twin: Any, element: Element) -> Item:
     return Item(place, value, element.path, element.type, twin if isinstance(twin, dict) else None)
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _known(path: str) -> dict[str, Element]:
     return dict(elements(path if is_complex(path) else "Element"))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _named(path: str, name: str) -> tuple[Element, ...]:
     known = _known(path)
     if name in known:

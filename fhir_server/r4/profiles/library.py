@@ -22,6 +22,10 @@ MOST_BASES = 20
 """Profiles that constrain one another, from one to R4."""
 
 
+MOST_KEPT = 5_000
+"""Canonicals that stay known in memory, or known to be nothing: clients name them."""
+
+
 class Shelf(Protocol):
     """Where StructureDefinitions of users stand; `edition` changes whenever one of them does."""
 
@@ -58,14 +62,15 @@ class Library:
 
     def tree(self, canonical: str) -> Node | None:
         """The tree; None where the profile is not known, or nothing can be made of it."""
-        if self._edition != self._shelf.edition:
+        if self._edition != self._shelf.edition or len(self._trees) > MOST_KEPT:
             with self._lock:
                 self._trees, self._edition = {}, self._shelf.edition
+        trees = self._trees
         try:
-            return self._trees[canonical]
+            return trees[canonical]
         except KeyError:
             with self._lock:
-                found = self._trees[canonical] = self._made(canonical, ())
+                found = trees[canonical] = self._made(canonical, ())
             return found
 
     def definition(self, canonical: str) -> Json | None:

@@ -12,6 +12,8 @@ from typing import Any
 from fhir_server.r4.definitions import Invariant
 
 UNBOUNDED = -1
+KEPT = 10_000
+"""Answers about names in definitions that stay in memory."""
 
 
 @dataclass(frozen=True, slots=True)

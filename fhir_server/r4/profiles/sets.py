@@ -70,20 +70,20 @@ class KnownSets:
 
     def _parents(self, system: str) -> dict[str, tuple[str, ...]] | None:
         """Code -> the codes above it, of a stored code system that is complete."""
-        key = (self._code_systems, f"parents {system}")
-        if key not in self._kept:
+        kept, key = self._kept, (self._code_systems, f"parents {system}")
+        if key not in kept:
             found = self._definition(self._code_systems, system)
             is_whole = found is not None and found.get("content") == "complete"
-            self._kept[key] = dict(_above(found.get("concept"), ())) if found and is_whole else None
-        known: dict[str, tuple[str, ...]] | None = self._kept[key]
+            kept[key] = dict(_above(found.get("concept"), ())) if found and is_whole else None
+        known: dict[str, tuple[str, ...]] | None = kept[key]
         return known
 
     def _definition(self, shelf: Shelf, canonical: str) -> Json | None:
-        key = (shelf, canonical)
-        if key not in self._kept:
+        kept, key = self._kept, (shelf, canonical)
+        if key not in kept:
             url, _, version = canonical.partition("|")
-            self._kept[key] = shelf.definition(url, version)
-        found: Json | None = self._kept[key]
+            kept[key] = shelf.definition(url, version)
+        found: Json | None = kept[key]
         return found
 
 
