@@ -18,6 +18,7 @@ from fhir_server import service
 from fhir_server.app import create_app
 from fhir_server.commands import (
     Distribution,
+    audit,
     backup,
     doctor,
     export,
@@ -44,6 +45,7 @@ COMMANDS: dict[str, ModuleType] = {
     "export": export,
     "backup": backup,
     "restore": restore,
+    "audit": audit,
 }
 
 

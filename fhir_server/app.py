@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -26,6 +27,7 @@ from fhir_server.rest import openapi, response
 from fhir_server.rest.auth import authenticator
 from fhir_server.rest.endpoint import Endpoint, incoming_of, sent
 from fhir_server.rest.health import health_router
+from fhir_server.rest.keeper import Keeper
 from fhir_server.rest.oauth.routes import oauth_router
 from fhir_server.rest.signin_routes import auth_router
 
@@ -38,12 +40,16 @@ MakeRouter = Callable[[Service], APIRouter]
 def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
     """The application. `routers` are what other layers add beside /fhir (sign-in, the web app)."""
 
+    keeper = Keeper(service)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        keeper.start()
         yield
+        await run_in_threadpool(keeper.stop)
         service.database.close()
 
-    publish(Context(service, decide(Actor.system("chartline"), Purpose.HOPERAT), "/fhir"))
+    publish(Context(service, decide(Actor.system("chartline"), Purpose.HOPERAT), "/fhir", trail=None))
     app = FastAPI(title="Chartline", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.include_router(
         _with_head(oauth_router(service))

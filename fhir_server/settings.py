@@ -114,6 +114,18 @@ SETTINGS: tuple[Setting, ...] = (
         "database connections of one process; each process has two more for short work",
         least=1,
     ),
+    Setting(
+        "audit_key",
+        str,
+        "",
+        "secret of the audit log's chain: without it nobody can make the chain anew; set it before the first start, and keep it elsewhere",
+    ),
+    Setting(
+        "audit_head",
+        str,
+        "",
+        "file for the head of the audit log's chain, outside the database; empty: in the data folder of the embedded Postgres",
+    ),
     Setting("cors_origins", str, "", "origins of browser apps that may call the API, separated by commas"),
     Setting(
         "log",
@@ -151,6 +163,8 @@ class Settings:
     max_page_size: int = 1000
     statement_timeout: int = 30_000
     pool: int = 8
+    audit_key: str = field(default="", repr=False)
+    audit_head: str = ""
     cors_origins: str = ""
     log: str = "info"
 

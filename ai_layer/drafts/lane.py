@@ -84,7 +84,7 @@ def _recorded(context: Context, asked: Asked, kept: Kept) -> Kept:
     event = audit.drafted(
         occasion(context), asked.operation, kept.draft, kept.task, asked.patient_id, device=writer
     )
-    create(as_system(context), "AuditEvent", event)
+    context.record_event(event)
     return kept
 
 

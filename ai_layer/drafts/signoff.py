@@ -143,7 +143,7 @@ def _prove(context: Context, task: Json, draft: Json, decision: Decision, done: 
     event = audit.signed_off(
         occasion(context), decision.word, reference(draft), plain(task), done.result, patient
     )
-    create(system, "AuditEvent", event)
+    context.record_event(event)
 
 
 def _author(system: Context, draft: Json) -> str:

@@ -12,10 +12,9 @@ from typing import Any, Protocol
 
 from ai_layer.drafts import chart
 from ai_layer.drafts.checks import Check, Outcome
-from ai_layer.recorded import as_system, occasion
+from ai_layer.recorded import occasion
 from fhir_server.access import audit
 from fhir_server.interactions.context import Context, Result
-from fhir_server.interactions.create import create
 from fhir_server.interactions.writing import again
 from fhir_server.operations.registry import OperationRequest
 from fhir_server.r4.outcome import FhirError, Problem
@@ -57,7 +56,8 @@ def _record_refusal(context: Context, request: OperationRequest, operation: str,
     on = replace(occasion(context), status=problem.status)
     named = f"{request.type}/{request.id}" if is_there else ""
     event = audit.drafted(on, operation, "", named, context.access.actor.patient or "")
-    create(replace(as_system(context), connection=None), "AuditEvent", event)
+    context.record_event(event)
+    context.finish()
 
 
 def text_of(request: OperationRequest, name: str, most: int = 200) -> str:

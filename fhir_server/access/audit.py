@@ -63,6 +63,8 @@ PATTERNS: dict[str, Pattern] = {
     "patch": Pattern("U", "Update"),
     "delete": Pattern("D", "Delete", APPLICATION, KEEPER),
     "operation": Pattern("E", "", SOURCE, DESTINATION, RECIPIENT),
+    "transaction": Pattern("E", "", SOURCE, DESTINATION, AUTHOR),
+    "batch": Pattern("E", "", SOURCE, DESTINATION, AUTHOR),
 }
 
 
@@ -95,6 +97,26 @@ def searched(on: Occasion, resource_type: str, query: str, patient: str = "") ->
 def wrote(on: Occasion, interaction: str, reference: str, patient: str = "") -> Json:
     """A create, update, patch or delete."""
     return _event(on, interaction, patient, [_what(reference)])
+
+
+def told(
+    on: Occasion, interaction: str, what: str, query: str, references: Iterable[str], patient: str = ""
+) -> Json:
+    """Any deed of the log: what was asked for, the query where there was one, and the resources that were shown or changed.
+
+    `what` is the address. Where no resource was reached, as when the request was refused, it stands there as text: a reference would
+    say that the resource is there.
+    """
+    named = list(references)
+    asked: list[Json] = []
+    if interaction in ("search", "history") or query:
+        sent = b64encode(f"{what}?{query}".encode()).decode()
+        asked.append({**_entity(OBJECT, AS_QUERY), "query": sent})
+    elif interaction == "operation":
+        asked.append(_job(what.rpartition("$")[2], {}))
+    elif not named and what:
+        asked.append({"what": {"identifier": {"value": what}}, **_entity(OBJECT, AS_RESOURCE)})
+    return _event(on, interaction, patient, [*(_what(reference) for reference in named), *asked])
 
 
 def signed_in(on: Occasion, succeeded: bool, *, out: bool = False) -> Json:

@@ -21,7 +21,8 @@ def codes(types: Iterable[str]) -> list[int]:
     return sorted(TYPE_CODE[name] for name in types if name in TYPE_CODE)
 
 
-_OWN, _SOLE, _SHARED = codes(OWN), codes(SOLE), codes(SHARED)
+_OWN, _SOLE, _SHARED = (", ".join(map(str, codes(types))) for types in (OWN, SOLE, SHARED))
+"""In the text of the statement, as they are our own: arrays of them cost more than the search itself."""
 
 
 def own_rid(patient: str) -> Fragment:
@@ -39,13 +40,9 @@ def own_record(alias: str, patient: str, kind: str = "") -> Fragment:
     own, kind = own_rid(patient), kind or f"{alias}.type"
     parts = (
         Fragment(f"{alias}.rid = {own.text}", own.values),
-        _within(f"{kind} = ANY(%s) AND {alias}.patients @> ARRAY[{own.text}]", _OWN, own),
-        _within(f"{kind} = ANY(%s) AND {alias}.patients = ARRAY[{own.text}]", _SOLE, own),
-        _within(f"{kind} = ANY(%s) AND {alias}.patients <@ ARRAY[{own.text}]", _SHARED, own),
+        Fragment(f"{kind} IN ({_OWN}) AND {alias}.patients @> ARRAY[{own.text}]", own.values),
+        Fragment(f"{kind} IN ({_SOLE}) AND {alias}.patients = ARRAY[{own.text}]", own.values),
+        Fragment(f"{kind} IN ({_SHARED}) AND {alias}.patients <@ ARRAY[{own.text}]", own.values),
     )
     whole = any_of(parts)
     return Fragment(whole.text, whole.values, f"compartment of Patient/{patient}")
-
-
-def _within(text: str, types: list[int], own: Fragment) -> Fragment:
-    return Fragment(text, (types, *own.values))

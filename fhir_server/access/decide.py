@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field
+from functools import cache
 
 from fhir_server.access.actor import Actor, Role
 from fhir_server.access.compartment import codes, own_record, type_column
@@ -78,6 +79,8 @@ class Access:
         return not letter or self._grants(letter, resource_type)
 
     def _grants(self, letter: str, resource_type: str) -> bool:
+        if letter in "ud" and resource_type == "AuditEvent":
+            return False
         allowed = RULES[self.actor.role].types(letter)
         if resource_type and resource_type not in allowed:
             return False
@@ -147,10 +150,19 @@ def _role_reason(actor: Actor) -> str:
     )
 
 
+@cache
 def _of_types(kind: str, types: frozenset[str]) -> Fragment:
+    """The codes are our own and stand in the text: 70 us less a request than an array of 140 numbers (bench/audit.py)."""
     if types == EVERY:
         return TRUE
-    return Fragment(f"{kind} = ANY(%s)", (codes(types),))
+    others = EVERY - types
+    if len(others) < len(types):
+        return Fragment(f"{kind} NOT IN ({_listed(others)})")
+    return Fragment(f"{kind} IN ({_listed(types)})") if types else FALSE
+
+
+def _listed(types: frozenset[str]) -> str:
+    return ", ".join(map(str, codes(types)))
 
 
 def _either(parts: list[Fragment]) -> Fragment:

@@ -7,10 +7,14 @@ import argparse
 from fhir_server.commands import Distribution
 from fhir_server.commands.running import database, say
 from fhir_server.settings import Settings, add_flags
+from fhir_server.store.migrate import grant
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The flags."""
+    parser.add_argument(
+        "--grant", default="", help="database role that `serve` connects as: it may not change the audit log"
+    )
     add_flags(parser, "dsn", "data_dir", "schema")
 
 
@@ -18,5 +22,7 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
     """Migrate."""
     with database(settings) as dsn:
         distribution.make_service(settings, dsn).database.close()
+        if arguments.grant:
+            grant(dsn, settings.schema, arguments.grant)
     say("The tables are up to date.")
     return 0

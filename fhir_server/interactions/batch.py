@@ -31,6 +31,8 @@ def _safe(context: Context, entry: Entry) -> Result:
     try:
         return named(entry, partial(answer, context, entry))
     except FhirError as error:
+        what = "/".join(part for part in (entry.type, entry.id, entry.tail) if part)
+        context.record(DONE[entry.method], what, entry.query, status=error.problem.status)
         return Result(error.problem.status, outcome=error.as_outcome())
 
 
@@ -109,4 +111,14 @@ def _patch(context: Context, entry: Entry) -> Result:
     return patch.patch(context, entry.type, entry.id, entry.query, entry.resource(), entry.if_match)
 
 
+DONE = {
+    "GET": "read",
+    "HEAD": "read",
+    "POST": "create",
+    "PUT": "update",
+    "DELETE": "delete",
+    "PATCH": "patch",
+    "": "batch",
+}
+"""How an entry that failed is told in the audit log."""
 _ANSWERS = {"GET": _get, "HEAD": _get, "POST": _post, "PUT": _put, "DELETE": _delete, "PATCH": _patch}

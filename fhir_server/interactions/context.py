@@ -6,7 +6,7 @@ Result: what an interaction gives back, before anybody thinks of HTTP.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from psycopg import Connection, DataError
 from uuid_utils import uuid7
 
 from fhir_server.access.decide import Access
+from fhir_server.access.deed import Deed, Shown
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.profiles.binding import CodesOfSets, CompiledSets
@@ -27,6 +28,7 @@ from fhir_server.search.parse import Limits
 from fhir_server.settings import Settings
 from fhir_server.store.database import Database
 from fhir_server.store.identities import Identity
+from fhir_server.store.trail import Trail
 from fhir_server.store.write import Applied, Write, Writer
 
 
@@ -94,6 +96,7 @@ class Context:
     connection: Connection[Any] | None = None
     seen: dict[Identity, int] = field(default_factory=dict)
     request_id: str = ""
+    trail: Trail | None = field(default_factory=Trail)
 
     @contextmanager
     def connect(self) -> Iterator[Connection[Any]]:
@@ -105,11 +108,24 @@ class Context:
             return
         self.seen.clear()  # of an attempt that came to nothing
         try:
-            with self.service.database.transaction() as connection:
+            with self._told(), self.service.database.transaction() as connection:
                 yield connection
+                if self.trail:
+                    self.trail.write(connection)
         except DataError:
             raise FhirError(Problem.BAD_REQUEST, "A value lies outside what the database can hold.") from None
         self.service.writer.identities.remember(self.seen)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What came to nothing leaves nothing on the trail."""
+        state = self.trail.state() if self.trail else None
+        try:
+            yield
+        except BaseException:
+            if self.trail and state:
+                self.trail.back_to(state)
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[Context]:
@@ -117,11 +133,56 @@ class Context:
         with self.connect() as connection:
             yield replace(self, connection=connection)
 
-    def apply(self, connection: Connection[Any], writes: list[Write]) -> Applied:
-        """Write under this context's clock."""
+    def apply(self, connection: Connection[Any], writes: list[Write], interaction: str = "") -> Applied:
+        """Write under this context's clock, and record it."""
         applied = self.service.writer.apply(connection, writes, self.now())
         self.seen.update(applied.rids)
+        if self.trail:
+            self.trail.has_written = True
+            for name, group in _by_interaction(writes, interaction).items():
+                what = f"{group[0].type}/{group[0].id}" if len(group) == 1 else ""
+                self.record(name, what, shown=[(w.rid, w.version) for w in group if w.rid])
         return applied
+
+    def record(
+        self, interaction: str, what: str = "", query: str = "", shown: Sequence[Shown] = (), **more: Any
+    ) -> None:
+        """Put a deed of this context's actor on the trail: it is written with the running transaction."""
+        if self.trail is not None:
+            self.trail.add(self.deed(interaction, what, query, shown, **more))
+
+    def record_event(self, event: dict[str, Any]) -> None:
+        """The same for an AuditEvent that is whole already: it tells what its operation does."""
+        if self.trail is not None:
+            self.trail.has_written = True
+            self.trail.add(self.deed("operation", event=event))
+
+    def deed(
+        self, interaction: str, what: str = "", query: str = "", shown: Sequence[Shown] = (), **more: Any
+    ) -> Deed:
+        """Who does it, when, why and from where."""
+        actor = self.access.actor
+        return Deed(
+            interaction,
+            self.now(),
+            actor.role.value,
+            actor.subject,
+            self.access.purpose.value,
+            actor.fhir_user,
+            actor.client,
+            self.trail.address if self.trail else "",
+            self.request_id,
+            what=what,
+            query=query,
+            shown=list(shown),
+            **more,
+        )
+
+    def finish(self) -> None:
+        """Write what no transaction has written: of requests that needed none, or were refused."""
+        if self.trail and not self.trail.is_empty:
+            with self.service.database.apart() as connection:
+                self.trail.write_all(connection)
 
     def require_visible(self, resource_type: str, logical_id: str) -> None:
         """Raises FORBIDDEN where the resource is there but this Access does not reach it: nobody writes what he may not read."""
@@ -149,6 +210,14 @@ class Context:
     def compiler(self) -> Compiler:
         """A compiler of search conditions under this context's Access."""
         return Compiler(self.access, self.now(), self.base, self.service.codes_of)
+
+
+def _by_interaction(writes: Sequence[Write], interaction: str) -> dict[str, list[Write]]:
+    found: dict[str, list[Write]] = {}
+    for write in writes:
+        own = interaction or ("delete" if write.resource is None else "create" if write.created else "update")
+        found.setdefault(own, []).append(write)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

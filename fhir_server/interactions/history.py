@@ -10,6 +10,7 @@ from datetime import UTC
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from fhir_server.interactions import telling
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.shape import SHORTER, shaped
 from fhir_server.r4 import json
@@ -37,10 +38,14 @@ def history(context: Context, resource_type: str, logical_id: str, pairs: Sequen
     path = "/".join(part for part in (resource_type, logical_id, "_history") if part)
     place = _place(resource_type, logical_id)
     where = all_of([place, *_times(asked), *_after(context, asked.get("_cursor", ""), newest_first)])
+    if resource_type == "AuditEvent":
+        telling.catch_up(context.service)
     with context.connect() as connection:
         found = store.versions(connection, context.access, where, newest_first=newest_first, limit=count + 1)
         if not found and logical_id and not store.versions(connection, context.access, place, limit=1):
             raise FhirError(Problem.NOT_FOUND, f"There is no {resource_type}/{logical_id}.")
+        shown = [(version.rid, version.version) for version in found[:count]]
+        context.record("history", path, urlencode(pairs), shown)
         if count == 0:
             total = store.count_versions(connection, context.access, all_of([place, *_times(asked)]))
             return Result(200, _counted(context, total, pairs, path))

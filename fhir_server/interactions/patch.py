@@ -46,7 +46,7 @@ def patch(
             make_local(inside, resource)
             write = Write(resource_type, found, resource, if_match=if_match)
             keep_profiles(inside, write)
-            inside.apply(inside.connection, [write])
+            inside.apply(inside.connection, [write], "patch")
             return result_of(write)
 
     return again(context, attempt)

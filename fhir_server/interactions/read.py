@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from fhir_server.interactions import telling
 from fhir_server.interactions.context import Context, Result
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
@@ -16,9 +17,14 @@ from fhir_server.store.read import Version
 def read(context: Context, resource_type: str, logical_id: str) -> Result:
     """The current version. Raises NOT_FOUND or GONE."""
     context.access.require("read", resource_type)
+    if resource_type == "AuditEvent":
+        telling.catch_up(context.service)
     with context.connect() as connection:
-        found = store.current(connection, context.access, resource_type, logical_id)
-    return result_of(_there(found, resource_type, logical_id))
+        found = _there(
+            store.current(connection, context.access, resource_type, logical_id), resource_type, logical_id
+        )
+        context.record("read", f"{resource_type}/{logical_id}", shown=[(found.rid, found.version)])
+    return result_of(found)
 
 
 def vread(context: Context, resource_type: str, logical_id: str, version: str) -> Result:
@@ -28,8 +34,10 @@ def vread(context: Context, resource_type: str, logical_id: str, version: str) -
         "v.type = %s AND v.id = %s AND v.version::text = %s", (TYPE_CODE[resource_type], logical_id, version)
     )
     with context.connect() as connection:
-        found = store.versions(connection, context.access, same, limit=1)
-    return result_of(_there(found[0] if found else None, resource_type, f"{logical_id}/_history/{version}"))
+        versions = store.versions(connection, context.access, same, limit=1)
+        found = _there(versions[0] if versions else None, resource_type, f"{logical_id}/_history/{version}")
+        context.record("vread", f"{resource_type}/{logical_id}", shown=[(found.rid, found.version)])
+    return result_of(found)
 
 
 def _there(found: Version | None, resource_type: str, logical_id: str) -> Version:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from fhir_server.interactions.context import Context, Result
 from fhir_server.operations.registry import EventStream, Operation, OperationRequest
@@ -44,8 +45,15 @@ def call(context: Context, incoming: Request) -> Result | EventStream:
         raise FhirError(Problem.NO_ROUTE, f"There is no operation ${code} at this address.")
     if operation.affects_state and incoming.method != "POST":
         raise FhirError(Problem.METHOD_NOT_ALLOWED, f"${code} changes things, so it is called with POST.")
+    if context.trail:
+        context.trail.begin(context.deed("operation", "/".join(incoming.segments), _query(incoming)))
     context.access.require(f"${code}", kind)
     return operation.handler(context, _request(operation, incoming, (kind, logical_id, version)))
+
+
+def _query(incoming: Request) -> str:
+    """What stood in the address; a body may hold content, and is not kept."""
+    return urlencode(incoming.pairs) if incoming.method != "POST" else ""
 
 
 def _request(operation: Operation, incoming: Request, place: tuple[str, str, str]) -> OperationRequest:

@@ -25,6 +25,7 @@ def searchset(
     issues: Sequence[Issue] = (),
 ) -> Result:
     """(mode, resource) in order; `total` is left out where it is not known; `issues` are said in an entry of their own."""
+    context.record("search", shown=[(version.rid, version.version) for _, version in found])
     head: dict[str, Any] = {"resourceType": "Bundle", "id": context.service.new_id(), "type": "searchset"}
     if total is not None:
         head["total"] = total

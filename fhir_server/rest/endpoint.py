@@ -23,9 +23,11 @@ from fhir_server.interactions.context import Context, Service
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest import failing, response
+from fhir_server.rest.recording import recorded
 from fhir_server.rest.request import Incoming, accepts, wanted_format
 from fhir_server.rest.response import Outgoing
 from fhir_server.rest.routes import OPEN_SHAPES, allowed, handler_of, shape_of
+from fhir_server.store.trail import Trail
 
 LOG = logging.getLogger("chartline.rest")
 COMPRESSED_FROM = 4096
@@ -73,10 +75,16 @@ class Endpoint:
         wanted_format(incoming)
         incoming.require_readable()
         access = self.authenticate(incoming)
+        trail = None if is_open(incoming) else Trail(incoming.client)
         context = Context(
-            self.service, access, incoming.base, incoming.is_lenient, request_id=incoming.request_id
+            self.service,
+            access,
+            incoming.base,
+            incoming.is_lenient,
+            request_id=incoming.request_id,
+            trail=trail,
         )
-        found = handler(context, incoming)
+        found = recorded(context, incoming, handler)
         if isinstance(found, EventStream):
             return Outgoing(
                 200,

@@ -90,6 +90,23 @@ def allowed(segments: tuple[str, ...]) -> list[str]:
     return [*methods, "HEAD"] if "GET" in methods else methods
 
 
+def interaction_of(incoming: Incoming) -> str:
+    """What a request asked for, as the audit log calls it."""
+    shape = shape_of(incoming.segments)
+    if "$" in shape:
+        return "operation"
+    if shape == () and incoming.method == "POST":
+        return "transaction"
+    if "_history" in shape:
+        return "vread" if "V" in shape else "history"
+    if "I" in shape and "C" not in shape:
+        return _DONE.get(incoming.method, "read")
+    return "search" if "_search" in shape or incoming.method in ("GET", "HEAD") else _DONE[incoming.method]
+
+
+_DONE = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
 def _metadata(context: Context, incoming: Incoming) -> Result:
     return capabilities.capabilities(context, incoming.parameter("mode"))
 

@@ -23,7 +23,6 @@ from fhir_server.access.decide import decide
 from fhir_server.access.purpose import Purpose, usual_purpose
 from fhir_server.access.scopes import written
 from fhir_server.interactions.context import Context, Service
-from fhir_server.interactions.create import create
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest import response
@@ -171,4 +170,5 @@ def record_sign_in(
     on = Occasion(actor, usual_purpose(actor.role), now, incoming.client, request_id=incoming.request_id)
     access = decide(Actor.system(), Purpose.HSYSADMIN)
     context = Context(service, access, incoming.base, request_id=incoming.request_id)
-    create(context, "AuditEvent", audit.signed_in(on, succeeded, out=out))
+    context.record_event(audit.signed_in(on, succeeded, out=out))
+    context.finish()

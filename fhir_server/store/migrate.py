@@ -24,6 +24,15 @@ _TABLE = """
 CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, sha256 text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())
 """
 
+_GRANTS = (
+    "GRANT USAGE ON SCHEMA {schema} TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+    "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}",
+    "REVOKE UPDATE, DELETE ON {schema}.audit_log, {schema}.audit_chain, {schema}.audit_seal FROM {role}",
+    "REVOKE INSERT, UPDATE, DELETE ON {schema}.migration FROM {role}",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -55,6 +64,15 @@ def migrate(dsn: str, schema: str, folders: Sequence[Traversable]) -> list[str]:
         for file in new:
             _run(connection, file)
     return [file.name for file in new]
+
+
+def grant(dsn: str, schema: str, role: str) -> None:
+    """Give the role what serving needs: everything but to change the audit log, or which migrations have run."""
+    check_schema(schema)
+    names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
+    with psycopg.connect(dsn) as connection:
+        for statement in _GRANTS:
+            connection.execute(sql.SQL(statement).format(**names))
 
 
 def pending(dsn: str, schema: str, folders: Sequence[Traversable]) -> list[str]:

@@ -154,7 +154,7 @@ def test_a_token_bound_to_one_patient_drafts_for_no_other(clinic: Clinic) -> Non
 def test_a_refusal_leaves_its_audit_event(clinic: Clinic) -> None:
     clinic.call(clinic.patient(), "draft-refill", "MedicationRequest/order-p")
     clinic.refused(clinic.patient(), "draft-refill", "MedicationRequest/order-p")
-    events = clinic.found("AuditEvent", patient="Patient/p")
+    events = clinic.found("AuditEvent", patient="Patient/p", subtype="operation")
     assert sorted(event["outcome"] for event in events) == ["0", "4"]
 
 
