@@ -4,7 +4,7 @@ ask          the whole path, in one readable function
 retrieve     the evidence for a question, under an Access      index      passages written with their resources
 passages     a resource's meaning in words                     embed      words -> vectors
 evidence     the least elements of a resource, hashed          explain    evidence -> claims, by rule
-chat         a configured model may rephrase                   ground     claims that their citations do not bear are dropped
+chat         a configured model may rephrase                   ground     claims that their citations do not bear are dropped (grounding)
 guard        red flags first (triage); what is never said   answers    Answer -> Parameters, or server-sent events
 drafts       refills and appointments that wait for a person   operations the FHIR operations; app puts all together
 """

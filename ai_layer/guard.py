@@ -23,7 +23,7 @@ _DOSE = re.compile(
     re.IGNORECASE,
 )
 _DIAGNOSIS = re.compile(
-    r"\b(?:you (?:have|probably have|may have|might have|are suffering from)|you are diabetic|this means (?:that )?you have|vous (?:avez|souffrez de))\b",
+    r"\b(?:you (?:have|probably have|may have|might have|are suffering from)|you are diabetic|this means (?:that )?you have|vous (?:avez(?! (?:reçu|recu|eu)\b)|souffrez de))\b",
     re.IGNORECASE,
 )
 
