@@ -1,17 +1,16 @@
 """serving: the whole application over real HTTP on loopback, for as long as a block lasts.
 
-`serving` runs uvicorn in a thread of this process; `worker` runs it in a process of its own, which a test may kill.
+`serving` runs uvicorn in a thread of this process; `forked` runs it in a process of its own, which a test may kill.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -59,22 +58,26 @@ def serving(dsn: str, **settings: Any) -> Iterator[Running]:
 
 
 @contextmanager
-def worker(dsn: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The server in a process of its own: the address of its /fhir, and the process."""
+def forked(dsn: str) -> Iterator[tuple[str, int]]:
+    """The server in a process of its own, out of one that has read our code already: the address of its /fhir, and the process's id."""
     port = free_port()
-    variables = {"CHARTLINE_DSN": dsn, "CHARTLINE_AUTH": "off", "CHARTLINE_LOG": "error"}
-    command = [sys.executable, "-m", "uvicorn", "--factory", "fhir_server.__main__:make_app"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--log-level", "error", "--no-access-log"],
-        env={**os.environ, **variables},
-    )
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fhir_server.__main__", "uvicorn"])
+    process = context.Process(target=_serve, args=(dsn, port), daemon=True)
+    process.start()
+    assert process.pid is not None
     try:
         base = f"http://127.0.0.1:{port}"
-        _wait(lambda: _answers(base, process))
-        yield f"{base}/fhir", process
+        _wait(lambda: _answers(base, lambda: process.exitcode is None))
+        yield f"{base}/fhir", process.pid
     finally:
         process.kill()
-        process.wait()
+        process.join()
+
+
+def _serve(dsn: str, port: int) -> None:
+    os.environ.update({"CHARTLINE_DSN": dsn, "CHARTLINE_AUTH": "off", "CHARTLINE_LOG": "error"})
+    uvicorn.run("fhir_server.__main__:make_app", factory=True, port=port, log_level="error", access_log=False)
 
 
 def free_port() -> int:
@@ -83,8 +86,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _answers(base: str, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "The server ended before it answered."
+def _answers(base: str, is_alive: Callable[[], bool]) -> bool:
+    assert is_alive(), "The server ended before it answered."
     try:
         return httpx.get(f"{base}/healthz", timeout=5).status_code == 200
     except httpx.TransportError:

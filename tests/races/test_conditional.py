@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.serving import serving, worker
+from tests.serving import forked, serving
 
 AT_ONCE = 50
 PERSON = {"resourceType": "Patient", "identifier": [{"system": "http://a", "value": "1"}]}
@@ -30,7 +30,7 @@ def test_of_fifty_conditional_creates_at_once_one_creates(dsn: str) -> None:
 
 
 def test_of_conditional_creates_in_two_processes_one_creates(dsn: str) -> None:
-    with worker(dsn) as (first, _), worker(dsn) as (second, _):
+    with forked(dsn) as (first, _), forked(dsn) as (second, _):
         answers = at_once([first, second], create)
         assert Counter(a.status_code for a in answers) == {201: 1, 200: AT_ONCE - 1}
         assert held(first) == 1
@@ -56,9 +56,18 @@ def test_of_conditional_updates_at_once_one_creates_and_the_others_update(dsn: s
 
 
 def test_of_conditional_updates_in_two_processes_one_creates(dsn: str) -> None:
-    with worker(dsn) as (first, _), worker(dsn) as (second, _):
+    with forked(dsn) as (first, _), forked(dsn) as (second, _):
         answers = at_once([first, second], update, create)
         assert Counter(a.status_code for a in answers) == {201: 1, 200: AT_ONCE - 1}
+        assert held(first) == 1
+
+
+def test_of_every_kind_of_conditional_write_in_two_processes_one_creates(dsn: str) -> None:
+    with forked(dsn) as (first, _), forked(dsn) as (second, _):
+        answers = at_once([first, second], create, update, in_transaction, update_in_transaction)
+        assert {a.status_code for a in answers} <= {200, 201}
+        said = [status for a in answers for status in statuses(a)]
+        assert Counter(said) == {201: 1, 200: AT_ONCE - 1}
         assert held(first) == 1
 
 
@@ -104,6 +113,14 @@ def put_new(client: httpx.Client, number: int) -> httpx.Response:
 
 def in_transaction(client: httpx.Client, number: int) -> httpx.Response:
     return client.post("/", json=transaction([CONDITION]))
+
+
+def update_in_transaction(client: httpx.Client, number: int) -> httpx.Response:
+    entry = {
+        "request": {"method": "PUT", "url": f"Patient?{CONDITION}"},
+        "resource": {**PERSON, "active": True},
+    }
+    return client.post("/", json={"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
 
 
 def many_conditions(client: httpx.Client, number: int) -> httpx.Response:
