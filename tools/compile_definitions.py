@@ -185,16 +185,25 @@ def compartments(package: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def value_sets(package: Path, structures: dict[str, Json]) -> dict[str, Any]:
-    """Value set of a required binding -> system -> codes; null where it cannot be listed."""
+    """Value set of a binding (but for examples) -> system -> codes; null where it cannot be listed, or is longer than MOST_CODES."""
     systems = {s["url"]: s for s in load(package, "CodeSystem")}
     sets = {v["url"]: v for v in load(package, "ValueSet")}
+    profiles = (d for d in load(package, "StructureDefinition") if d.get("derivation") == "constraint")
+    every = [e for d in (*structures.values(), *profiles) for e in d.get("snapshot", {}).get("element", ())]
     wanted = {
         e["binding"]["valueSet"].partition("|")[0]
-        for d in structures.values()
-        for e in d["snapshot"]["element"]
-        if e.get("binding", {}).get("strength") == "required" and "valueSet" in e["binding"]
+        for e in every
+        if e.get("binding", {}).get("strength", "example") != "example" and "valueSet" in e["binding"]
     }
-    return {url: _expand(url, sets, systems) for url in sorted(wanted)}
+    found = {url: _expand(url, sets, systems) for url in sorted(wanted)}
+    return {url: codes if _size(codes) <= MOST_CODES else None for url, codes in found.items()}
+
+
+MOST_CODES = 2000
+
+
+def _size(codes: dict[str, list[str]] | None) -> int:
+    return sum(map(len, codes.values())) if codes else 0
 
 
 def _expand(url: str, sets: dict[str, Json], systems: dict[str, Json]) -> dict[str, list[str]] | None:
@@ -213,7 +222,7 @@ def _expand(url: str, sets: dict[str, Json], systems: dict[str, Json]) -> dict[s
 
 def _include(include: Json, sets: dict[str, Json], systems: dict[str, Json]) -> dict[str, list[str]] | None:
     if include.get("filter"):
-        return None
+        return _filtered(include, systems)
     if "concept" in include:
         return {include["system"]: [c["code"] for c in include["concept"]]}
     if "valueSet" in include and "system" not in include:
@@ -222,6 +231,31 @@ def _include(include: Json, sets: dict[str, Json], systems: dict[str, Json]) -> 
     if system is None or system.get("content") != "complete":
         return None
     return {include["system"]: list(_codes(system.get("concept", [])))}
+
+
+def _filtered(include: Json, systems: dict[str, Json]) -> dict[str, list[str]] | None:
+    """The filters that a hierarchy answers: a code and what is below it."""
+    system = systems.get(include.get("system", ""), {})
+    rule = include["filter"][0]
+    is_plain = (
+        len(include["filter"]) == 1
+        and rule["property"] == "concept"
+        and rule["op"] in ("is-a", "descendent-of")
+    )
+    if system.get("content") != "complete" or not is_plain or "valueSet" in include:
+        return None
+    top = next(_found(system.get("concept", []), rule["value"]), None)
+    if top is None:
+        return None
+    own = [top["code"]] if rule["op"] == "is-a" else []
+    return {include["system"]: sorted({*own, *_codes(top.get("concept", []))})}
+
+
+def _found(concepts: list[Json], code: str) -> Iterator[Json]:
+    for concept in concepts:
+        if concept["code"] == code:
+            yield concept
+        yield from _found(concept.get("concept", []), code)
 
 
 def _codes(concepts: list[Json]) -> Iterator[str]:

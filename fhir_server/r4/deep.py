@@ -68,16 +68,16 @@ def _broken(
             rule.key not in _NOT_ASKED
             and rule.expression
             and rule_of(path, rule.key) is None
-            and not keeps(rule, node, path, root, root)
+            and keeps(rule, node, path, root, root) is False
         ):
             yield Fault(place, "invariant", f"This does not hold: {rule.expression}", rule.key, rule.severity)
 
 
-def keeps(rule: Invariant, node: Any, path: str, resource: Any, root: Any, twin: Any = None) -> bool:
-    """Whether the node keeps the rule; `path` tells its type, `twin` holds a primitive's extensions."""
+def keeps(rule: Invariant, node: Any, path: str, resource: Any, root: Any, twin: Any = None) -> bool | None:
+    """Whether the node keeps the rule, None where that cannot be evaluated; `path` tells its type, `twin` holds a primitive's extensions."""
     try:
         answer = evaluate(rule.expression, node, resource, root, path, twin)
     except Exception:
         _LOG.debug("FHIRPath of %s cannot be evaluated", rule.key)
-        return True
+        return None
     return answer != [False]

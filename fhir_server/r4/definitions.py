@@ -190,7 +190,7 @@ def _sets() -> dict[str, dict[str, list[str]] | None]:
 
 @cache
 def value_set(url: str) -> Mapping[str, frozenset[str]] | None:
-    """System -> codes of a value set that a required binding names; None where it cannot be listed (mime types, languages)."""
+    """System -> codes of a value set that a binding of R4 names; None where it cannot be listed (mime types, languages, filters)."""
     found = _sets().get(url)
     return None if found is None else MappingProxyType({s: frozenset(c) for s, c in found.items()})
 

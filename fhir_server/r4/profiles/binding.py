@@ -21,7 +21,7 @@ class CodesOfSets(Protocol):
 
 
 class CompiledSets:
-    """The value sets of R4's required bindings."""
+    """The value sets that R4 binds to, as far as their codes can be listed."""
 
     def holds(self, value_set: str, system: str | None, code: str) -> bool | None:
         """See CodesOfSets."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fhir_server.r4.profiles import expression
-from fhir_server.r4.profiles.binding import is_member
+from fhir_server.r4.profiles.binding import codes_of, is_member
 from fhir_server.r4.profiles.discriminate import belongs
 from fhir_server.r4.profiles.item import Item, members
 from fhir_server.r4.profiles.library import base_type
@@ -117,10 +117,12 @@ def _judge(node: Node, item: Item, scope: Scope) -> None:
     if node.binding is not None:
         judge_binding(node, item, scope)
     for rule in node.invariants:
-        if not expression.holds(rule, item, scope.resource, scope.whole.resource):
-            scope.say(
-                item.place, "invariant", f"This does not hold: {rule.expression}", rule.key, rule.severity
-            )
+        holds = expression.holds(rule, item, scope.resource, scope.whole.resource)
+        if holds is None:
+            scope.regret(item.place, f"This could not be evaluated: {rule.expression}", rule.key)
+        elif not holds:
+            text = f"This does not hold: {rule.expression}"
+            scope.say(item.place, "invariant", text, rule.key, rule.severity)
 
 
 def _judge_type(node: Node, kinds: Sequence[Kind], item: Item, scope: Scope) -> None:
@@ -170,9 +172,15 @@ def judge_binding(node: Node, item: Item, scope: Scope) -> None:
         text = f"The code is not in {binding.widest}, which is the widest set here."
         scope.say(item.place, "code-invalid", text, node.id)
     severity = _SEVERITY.get(binding.strength)
-    if severity and binding.value_set and is_member(item, binding.value_set, scope.sets) is False:
+    if not severity or not binding.value_set:
+        return
+    found = is_member(item, binding.value_set, scope.sets)
+    if found is False:
         text = f"The code is not in the value set {binding.value_set} ({binding.strength})."
         scope.say(item.place, "code-invalid", text, node.id, severity)
+    elif found is None and binding.strength == "required" and any(codes_of(item.value)):
+        text = f"It cannot be told whether the value set {binding.value_set} has the code."
+        scope.regret(item.place, text, node.id)
 
 
 _SEVERITY = {"required": "error", "extensible": "warning", "preferred": "information"}

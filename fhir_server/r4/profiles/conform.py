@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/validation.html and https://hl7.org/fhir/R4/resource-def
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from fhir_server.r4.faults import MOST_ISSUES
@@ -29,7 +30,7 @@ def conform(
     sets: CodesOfSets = _KNOWN_SETS,
 ) -> list[Issue]:
     """What is wrong, errors first; and what is not known."""
-    scope = Scope(library, sets, resource, Whole(resource))
+    scope = Scope(library, sets, resource, Whole(resource), is_thorough=True)
     top = root(resource)
     for url in asked:
         _against(top, url, "", scope, "error")
@@ -59,7 +60,7 @@ def claimed(resource: Json) -> list[str]:
 
 def _against(item: Item, url: str, place: str, scope: Scope, severity: str) -> None:
     tree = scope.library.tree(url)
-    named = Scope(scope.library, scope.sets, scope.resource, scope.whole, url, scope.faults)
+    named = replace(scope, profile=url)
     if tree is None:
         text = "The profile is not known here, so it was not looked at."
         scope.say(item.place + place, "not-found", text, "profile", severity)

@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/extensibility.html and https://hl7.org/fhir/R4/extensibi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fhir_server.r4.definitions import TYPE_CODE
@@ -41,7 +42,7 @@ def _judge(item: Item, url: str, holder: Item, paths: tuple[str, ...], scope: Sc
     if tree is None or tree.name != "Extension":
         _unknown(item, is_modifier, scope)
         return
-    inner = Scope(scope.library, scope.sets, scope.resource, scope.whole, url, scope.faults, scope.around)
+    inner = replace(scope, profile=url)
     if bool(tree.is_modifier) != is_modifier:
         right = "a modifierExtension" if tree.is_modifier else "no modifierExtension"
         inner.say(item.place, "extension", f"This extension is {right}.", "Extension")

@@ -51,7 +51,9 @@ def _entries(bundle: Json) -> Iterator[tuple[str, Json]]:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`resource` holds `contained`; `whole` is what it stands in, or the resource itself; faults go to `faults`."""
+    """`resource` holds `contained`; `whole` is what it stands in, or the resource itself; faults go to `faults`.
+
+    `is_thorough`: what could not be asked is told too."""
 
     library: Library
     sets: CodesOfSets
@@ -60,11 +62,17 @@ class Scope:
     profile: str = ""
     faults: list[Fault] = field(default_factory=list)
     around: frozenset[tuple[int, str]] = frozenset()
+    is_thorough: bool = False
 
     def say(self, place: str, code: str, text: str, key: str, severity: str = "error") -> None:
         """Keep a fault, with the profile's name behind its text."""
         behind = f" ({self.profile})" if self.profile else ""
         self.faults.append(Fault(place, code, text + behind, key, severity))
+
+    def regret(self, place: str, text: str, key: str) -> None:
+        """Tell what could not be asked, where somebody wants to know."""
+        if self.is_thorough:
+            self.say(place, "incomplete", text, key, "information")
 
     def of(self, resource: Json) -> Scope:
         """The same around another resource."""
@@ -94,7 +102,7 @@ class Scope:
             item.type, ("Resource", "DomainResource", "Element")
         ):
             return False
-        inner = replace(self, faults=[], around=self.around | {mark})
+        inner = replace(self, faults=[], around=self.around | {mark}, is_thorough=False)
         if "resourceType" in item.value if isinstance(item.value, dict) else False:
             inner = inner.of(item.value)
         walk(tree, item, inner)

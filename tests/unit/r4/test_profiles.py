@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.r4.outcome import Issue
+from fhir_server.r4.profiles.build import TYPES
 from fhir_server.r4.profiles.conform import conform
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library, own
@@ -138,6 +139,44 @@ def test_ids_of_elements_may_be_missing() -> None:
     for case in (param.values[0] for param in CASES):
         resource, asked = changed(case, BASES), _asked(case)
         assert conform(resource, library, asked) == conform(resource, LIBRARY, asked)
+
+
+EMERGENCY = {"key": "sn-1", "severity": "error", "expression": "relationship.exists()"}
+OF_R4: list[dict[str, Any]] = [
+    {
+        "id": "Patient",
+        "path": "Patient",
+        "min": 0,
+        "max": "*",
+        "constraint": [{"key": "dom-2", "severity": "error"}],
+    },
+    {"id": "Patient.id", "path": "Patient.id", "min": 0, "max": "1", "type": [{"code": "string"}]},
+    {"id": "Patient.name", "path": "Patient.name", "min": 0, "max": "*", "type": [{"code": "HumanName"}]},
+    {
+        "id": "Patient.contact.name",
+        "path": "Patient.contact.name",
+        "min": 0,
+        "max": "1",
+        "type": [{"code": "HumanName"}],
+    },
+]
+OWN: list[dict[str, Any]] = [
+    {"id": "Patient.gender", "path": "Patient.gender", "min": 1},
+    {"id": "Patient.contact", "path": "Patient.contact", "constraint": [EMERGENCY]},
+    {"id": "Patient.deceased[x]", "path": "Patient.deceased[x]", "type": [{"code": "boolean"}]},
+]
+
+
+def test_a_snapshot_says_the_same_as_its_differential() -> None:
+    """What a snapshot repeats of R4 is taken out, so both give one tree."""
+    head = {"url": f"{CANONICAL}same", "type": "Patient", "baseDefinition": f"{TYPES}Patient"}
+    shelf = Shelf()
+    library = Library(shelf)
+    shelf.found[f"{CANONICAL}same"] = {**head, "differential": {"element": OWN}}
+    by_differential = library.tree(f"{CANONICAL}same")
+    shelf.found[f"{CANONICAL}same"] = {**head, "snapshot": {"element": OF_R4 + OWN}}
+    shelf.edition = 2
+    assert by_differential == library.tree(f"{CANONICAL}same") is not None
 
 
 _ANY = st.recursive(
