@@ -30,6 +30,7 @@ from fhir_server.rest.health import health_router
 from fhir_server.rest.keeper import Keeper
 from fhir_server.rest.oauth.routes import oauth_router
 from fhir_server.rest.signin_routes import auth_router
+from fhir_server.store.reindexing import Reindexing
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 ROUTED = [*METHODS, "OPTIONS", "TRACE"]
@@ -40,12 +41,14 @@ MakeRouter = Callable[[Service], APIRouter]
 def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
     """The application. `routers` are what other layers add beside /fhir (sign-in, the web app)."""
 
-    keeper = Keeper(service)
+    keeper, reindexing = Keeper(service), Reindexing(service.database, service.writer)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         keeper.start()
+        reindexing.start()
         yield
+        await run_in_threadpool(reindexing.stop)
         await run_in_threadpool(keeper.stop)
         service.database.close()
 

@@ -1,6 +1,6 @@
 """service: one process's Service, put together from settings and a database.
 
-Search parameters that users have stored are read at the start; the signing key of cursors lives in the database, so that every
+The signing key of cursors lives in the database, so that every
 process of a server knows it.
 """
 
@@ -13,14 +13,12 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from fhir_server.interactions.context import OperationTable, Service
-from fhir_server.operations import convert, document, everything, ingest, lastn, meta, validate
+from fhir_server.operations import convert, document, everything, ingest, lastn, meta, reindex, validate
 from fhir_server.operations.call import call
 from fhir_server.operations.registry import Operation, Operations
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library
 from fhir_server.r4.profiles.sets import KnownSets
-from fhir_server.search import parameters
-from fhir_server.search.index import Indexer
 from fhir_server.settings import ConfigurationError, Settings
 from fhir_server.store.compartments import Compartments
 from fhir_server.store.database import Database, check
@@ -28,6 +26,7 @@ from fhir_server.store.hooks import WriteHook
 from fhir_server.store.identities import Identities
 from fhir_server.store.migrate import migrate
 from fhir_server.store.packages import StoredDefinitions
+from fhir_server.store.parameters import ParameterHook, Parameters
 from fhir_server.store.terms import Terms
 from fhir_server.store.words import Words
 from fhir_server.store.write import Writer
@@ -47,6 +46,8 @@ OPERATIONS: tuple[Operation, ...] = (
     meta.OPERATION,
     meta.ADD,
     meta.DELETE,
+    reindex.OPERATION,
+    reindex.STATUS,
 )
 """The operations of a server without the AI layer."""
 UNSIGNED = ("draft", "proposed")
@@ -69,19 +70,20 @@ def open_service(
     database = Database.open(
         dsn, settings.schema, size=settings.pool, statement_timeout=settings.statement_timeout
     )
-    registry = parameters.build()
+    known = Parameters(database)
+    registry = known.registry
     writer = Writer(
-        Indexer(registry),
+        known,
         Terms(database),
         Words(database),
         Identities(),
         Compartments(registry),
-        tuple(hooks),
+        (ParameterHook(known), *hooks),
         is_draft=is_unsigned_draft,
         keep_unchanged=settings.keep_unchanged,
         enforce_references=settings.references == "enforce",
     )
-    service = Service(settings, database, registry, writer, _cursor_key(database))
+    service = Service(settings, database, known, writer, _cursor_key(database))
     shelves = [_shelf(service, kind) for kind in ("StructureDefinition", "ValueSet", "CodeSystem")]
     service.library, service.sets = Library(shelves[0]), KnownSets(shelves[1], shelves[2])
     service.levels = _levels(settings)

@@ -13,6 +13,7 @@ from fhir_server.access.purpose import usual_purpose
 from fhir_server.interactions.context import Context, Service
 from fhir_server.r4 import json
 from fhir_server.settings import Settings
+from fhir_server.store.reindex import run_to_end, start
 from fhir_server.store.write import Write
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
@@ -48,3 +49,15 @@ def ids(body: bytes | None, mode: str = "match") -> list[str]:
     bundle = json.decode_object(body or b"{}")
     entries = [e for e in bundle.get("entry", ()) if e["search"]["mode"] == mode]
     return [entry["resource"]["id"] for entry in entries]
+
+
+def reindexed(context: Context) -> int:
+    """Carry out $reindex of everything; how many resources it went through."""
+    service = context.service
+    with context.connect() as connection:
+        run = start(connection, service.new_id(), service.clock())
+    *_, last = run_to_end(service.database, service.writer, run.id)
+    assert last.ended
+    assert not last.problem
+    service.parameters.look()
+    return last.done

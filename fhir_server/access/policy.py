@@ -126,6 +126,8 @@ OPERATIONS: dict[str, tuple[frozenset[Role], str]] = {
     "$meta": (ANYBODY, "r"),
     "$meta-add": (frozenset({Role.SYSTEM}), "u"),
     "$meta-delete": (frozenset({Role.SYSTEM}), "u"),
+    "$reindex": (frozenset({Role.SYSTEM}), "u"),
+    "$reindex-status": (frozenset({Role.SYSTEM}), "u"),
     "$lookup": (ANYBODY, ""),
     "$validate-code": (ANYBODY, ""),
     "$subsumes": (ANYBODY, ""),

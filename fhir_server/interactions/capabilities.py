@@ -129,11 +129,11 @@ def _parameter(parameter: Parameter) -> Json:
     found: Json = {"name": parameter.code, "type": parameter.type}
     if parameter.url:
         found["definition"] = parameter.url
+    said = [] if parameter.is_ready else ["Not usable until $reindex has run."]
     if MODIFIERS[parameter.type]:
-        found["documentation"] = "Modifiers: " + ", ".join(
-            f":{m}" for m in ("missing", *MODIFIERS[parameter.type])
-        )
-    return found
+        modifiers = ", ".join(f":{m}" for m in ("missing", *MODIFIERS[parameter.type]))
+        said.append(f"Modifiers: {modifiers}")
+    return found | ({"documentation": " ".join(said)} if said else {})
 
 
 def _reverse(context: Context, name: str) -> list[str]:

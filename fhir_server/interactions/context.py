@@ -6,7 +6,7 @@ Result: what an interaction gives back, before anybody thinks of HTTP.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from fhir_server.search.parse import Limits
 from fhir_server.settings import Settings
 from fhir_server.store.database import Database
 from fhir_server.store.identities import Identity
+from fhir_server.store.parameters import Parameters
 from fhir_server.store.trail import Trail
 from fhir_server.store.write import Applied, Write, Writer
 
@@ -67,11 +68,11 @@ def no_call(context: Context, request: Any) -> Any:
 
 @dataclass(slots=True)
 class Service:
-    """What lives as long as the process: one Database, one Registry, one Writer."""
+    """What lives as long as the process: one Database, its Parameters, one Writer."""
 
     settings: Settings
     database: Database
-    registry: Registry
+    parameters: Parameters
     writer: Writer
     cursor_key: bytes
     clock: Callable[[], datetime] = now
@@ -83,6 +84,11 @@ class Service:
     operations: OperationTable = field(default_factory=lambda: NoOperations())
     call: Callable[[Context, Any], Any] = no_call
     started: datetime = field(default_factory=now)
+
+    @property
+    def registry(self) -> Registry:
+        """The search parameters in force."""
+        return self.parameters.registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +243,7 @@ class Result:
     outcome: dict[str, Any] | None = None
     is_write: bool = False
     changed: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def etag(self) -> str:

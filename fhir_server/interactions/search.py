@@ -37,9 +37,7 @@ def search(
     """A page of matches (of every type where `resource_type` is empty) and what they include."""
     context.access.require("search", resource_type)
     service = context.service
-    query = parse(
-        service.registry, resource_type, pairs, limits=context.limits, lenient=context.lenient, within=within
-    )
+    query = _parsed(context, resource_type, pairs, within)
     if names_audit_events(resource_type, pairs):
         telling.catch_up(service)
     at = Cursor.of(query.cursor, service.cursor_key, query.order) if query.cursor else None
@@ -58,6 +56,24 @@ def names_audit_events(resource_type: str, pairs: Sequence[Pair]) -> bool:
     return resource_type == "AuditEvent" or any(
         "AuditEvent" in name or "AuditEvent" in text for name, text in pairs
     )
+
+
+def _parsed(
+    context: Context, resource_type: str, pairs: Sequence[Pair], within: Sequence[Condition]
+) -> Query:
+    """The Query; what is not known here may have been stored through another process a moment ago."""
+
+    def attempt() -> Query:
+        registry, limits = context.service.registry, context.limits
+        return parse(registry, resource_type, pairs, limits=limits, lenient=context.lenient, within=within)
+
+    try:
+        query = attempt()
+    except FhirError as error:
+        if error.problem is not Problem.UNKNOWN_PARAMETER or not context.service.parameters.look():
+            raise
+        return attempt()
+    return attempt() if query.issues and context.service.parameters.look() else query
 
 
 def compartment(

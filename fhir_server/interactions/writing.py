@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from fhir_server.interactions.context import Context, Result
+from fhir_server.interactions.parameters import keep_parameter
 from fhir_server.r4.definitions import TYPE_CODE
-from fhir_server.r4.outcome import FhirError, Issue, Problem, operation_outcome
+from fhir_server.r4.outcome import FhirError, Problem, operation_outcome
 from fhir_server.r4.profiles.conform import claimed, judged
 from fhir_server.r4.validate import validate
 from fhir_server.store.retrying import RACES, retrying
@@ -40,9 +41,10 @@ def checked(resource: dict[str, Any], resource_type: str) -> dict[str, Any]:
 def keep_profiles(context: Context, write: Write) -> None:
     """Judge what is written by the profiles that it claims, where they are known: a rejecting one raises INVALID, others are told."""
     resource, library, levels = write.resource, context.service.library, context.service.levels
+    told = keep_parameter(context, write)
+    write.issues = tuple(told)
     if resource is None or "meta" not in resource or "profile" not in resource["meta"]:
         return
-    told: list[Issue] = []
     for url in claimed(resource):
         level = levels.of(url)
         if level != "ignore" and library.tree(url) is not None:

@@ -45,10 +45,13 @@ def call(context: Context, incoming: Request) -> Result | EventStream:
         raise FhirError(Problem.NO_ROUTE, f"There is no operation ${code} at this address.")
     if operation.affects_state and incoming.method != "POST":
         raise FhirError(Problem.METHOD_NOT_ALLOWED, f"${code} changes things, so it is called with POST.")
+    handler = operation.on_delete if incoming.method == "DELETE" else operation.handler
+    if handler is None:
+        raise FhirError(Problem.METHOD_NOT_ALLOWED, f"${code} is called with GET or POST.")
     if context.trail:
         context.trail.begin(context.deed("operation", "/".join(incoming.segments), _query(incoming)))
     context.access.require(f"${code}", kind)
-    return operation.handler(context, _request(operation, incoming, (kind, logical_id, version)))
+    return handler(context, _request(operation, incoming, (kind, logical_id, version)))
 
 
 def _query(incoming: Request) -> str:

@@ -78,7 +78,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`code` without its dollar sign; `types`: resource types it is for (empty with `system`); `affects_state`: POST only."""
+    """`code` without its dollar sign; `types`: resource types it is for (empty with `system`); `affects_state`: POST only.
+
+    `on_delete`: what DELETE means at its address, where that is something. https://hl7.org/fhir/R4/async.html
+    """
 
     code: str
     title: str
@@ -90,6 +93,7 @@ class Operation:
     version_level: bool = False
     affects_state: bool = False
     takes_any_body: bool = False
+    on_delete: Handler | None = None
     parameters: tuple[Parameter, ...] = ()
     description: str = ""
 

@@ -168,7 +168,7 @@ def _make(service: Service) -> Auth:
         revocations,
         tokens,
         signin,
-        restriction_compiler(service.registry, service.clock),
+        restriction_compiler(lambda: service.registry, service.clock),
     )
 
 

@@ -72,7 +72,7 @@ def refused(incoming: Incoming, error: FhirError, headers: Headers | None = None
 
 
 def _version_headers(incoming: Incoming, result: Result) -> Headers:
-    headers: Headers = {}
+    headers: Headers = {**result.headers}
     if result.etag:
         headers["etag"] = result.etag
     if result.last_updated:

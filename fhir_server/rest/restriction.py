@@ -26,11 +26,11 @@ class _Closed:
         return FALSE
 
 
-def restriction_compiler(registry: Registry, clock: Callable[[], datetime]) -> CompileQuery:
+def restriction_compiler(registry: Callable[[], Registry], clock: Callable[[], datetime]) -> CompileQuery:
     """What decide() needs to carry restricted scopes."""
 
     def compile_query(resource_type: str, query: str, alias: str) -> Fragment:
-        matches = _matches(parse(registry, resource_type, _pairs(query)))
+        matches = _matches(parse(registry(), resource_type, _pairs(query)))
         compiler, place = Compiler(_Closed(), clock()), Place(f"{alias}.rid", alias, (resource_type,))
         return all_of(compiler.compile(match, place) for match in matches)
 

@@ -212,7 +212,7 @@ ROUTES: dict[Shape, dict[str, Handler]] = {
     ("metadata",): {"GET": _metadata},
     ("_search",): {"POST": _search},
     ("_history",): {"GET": _history},
-    ("$",): {"GET": call, "POST": call},
+    ("$",): {"GET": call, "POST": call, "DELETE": call},
     ("T",): {
         "GET": _search,
         "POST": _create,

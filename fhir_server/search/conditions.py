@@ -80,6 +80,11 @@ def parameter(registry: Registry, types: Sequence[str], code: str, name: str) ->
             Problem.UNKNOWN_PARAMETER,
             f"{name}: {where} has no search parameter {code}. Known: {', '.join(known)}.",
         )
+    if not all(p.is_ready for p in found):
+        raise FhirError(
+            Problem.UNKNOWN_PARAMETER,
+            f"{name}: the stored resources are not indexed by {code} yet; it can be used when $reindex has run.",
+        )
     return found[0] if len(found) == 1 else _merged(found)
 
 

@@ -1,4 +1,4 @@
-"""The search parameters that this server knows: R4's own, and those that users add.
+"""The search parameters that this server knows: R4's own, US Core's, and those that users add.
 
 A parameter whose expression is only another one's narrowed (`patient` = `subject` where it is a Patient) or a union of others
 (`combo-code` = `code` or `component-code`) has no index rows of its own: it is searched through theirs.
@@ -8,13 +8,14 @@ https://hl7.org/fhir/R4/searchparameter.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from fhir_server.r4 import definitions
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.fhirpath import ExpressionError, Extractor, branches, compile_expression
 from fhir_server.search.types.composite import Component
+from fhir_server.search.us_core import US_CORE
 
 TABLES: dict[str, str] = {
     "token": "token_index",
@@ -49,7 +50,10 @@ _NARROWED = re.compile(r"^(?P<path>[\w.]+)\.where\(resolve\(\) is (?P<type>\w+)\
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of one resource type. `stored`: whose index rows answer it; `narrowed`: the only target type it means."""
+    """One parameter of one resource type. `stored`: whose index rows answer it; `narrowed`: the only target type it means.
+
+    `is_ready`: every stored resource has been indexed by it, so that it may answer searches.
+    """
 
     id: int
     base: str
@@ -62,6 +66,7 @@ class Parameter:
     narrowed: str = ""
     extract: Extractor | None = None
     components: tuple[Component, ...] = ()
+    is_ready: bool = True
 
     @property
     def table(self) -> str:
@@ -71,11 +76,15 @@ class Parameter:
 
 @dataclass(slots=True)
 class Registry:
-    """Parameters by resource type and code; `unsupported` names those whose expression this server cannot compile."""
+    """Parameters by resource type and code; `unsupported` names those whose expression this server cannot compile.
+
+    `edition` tells which state of the stored parameters it was made of.
+    """
 
     by_type: dict[str, dict[str, Parameter]] = field(default_factory=dict)
     by_url: dict[str, list[definitions.SearchParameter]] = field(default_factory=dict)
     unsupported: dict[str, str] = field(default_factory=dict)
+    edition: int = 0
 
     def get(self, resource_type: str, code: str) -> Parameter | None:
         """The parameter, or None."""
@@ -90,10 +99,12 @@ class Registry:
         return [p for p in self.by_type.get(resource_type, {}).values() if p.stored == (p.id,) and p.extract]
 
 
-def build(added: Iterable[definitions.SearchParameter] = ()) -> Registry:
-    """R4's parameters and the added ones; a later one of the same type and code replaces an earlier one."""
-    registry = Registry()
-    every = [*definitions.search_parameters(), *added]
+def build(
+    added: Iterable[definitions.SearchParameter] = (), pending: Collection[int] = (), edition: int = 0
+) -> Registry:
+    """R4's parameters, US Core's and the added ones; those whose rows are still `pending` are known, but not ready."""
+    registry = Registry(edition=edition)
+    every = [*definitions.search_parameters(), *US_CORE, *added]
     for row in every:
         registry.by_url.setdefault(row.url, []).append(row)
     for row in every:
@@ -101,6 +112,9 @@ def build(added: Iterable[definitions.SearchParameter] = ()) -> Registry:
             _add(registry, row)
     for parameters in registry.by_type.values():
         _share(parameters)
+        for code, found in parameters.items() if pending else ():
+            if not set(pending).isdisjoint(found.stored):
+                parameters[code] = replace(found, is_ready=False)
     return registry
 
 

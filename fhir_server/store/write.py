@@ -15,13 +15,14 @@ from psycopg import Connection
 
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Issue, Problem
-from fhir_server.search.index import Indexer, IndexRows
+from fhir_server.search.index import IndexRows
 from fhir_server.store import contained, rows
 from fhir_server.store.bodies import compress, decompress
 from fhir_server.store.compartments import Compartments
 from fhir_server.store.hooks import Change, WriteHook
 from fhir_server.store.identities import Identities, Identity, find, new_rids
 from fhir_server.store.numbering import numbered, symbols
+from fhir_server.store.parameters import DEFINES, Parameters
 from fhir_server.store.terms import Terms
 from fhir_server.store.words import Keys, Words
 
@@ -93,7 +94,7 @@ class _Current:
 class Writer:
     """What writing needs besides a connection; one a process."""
 
-    indexer: Indexer
+    parameters: Parameters
     terms: Terms
     words: Words
     identities: Identities
@@ -171,8 +172,9 @@ class Writer:
 
     def _prepared(self, connection: Connection[Any], writes: list[Write], now: datetime) -> _Prepared:
         """Index rows and compartments of the resources, in numbers."""
-        indexed = [self.indexer.rows(w.resource) if w.resource is not None else {} for w in writes]
-        parts = [contained.parts(w.resource, self.indexer) for w in writes]
+        indexer = self.parameters.hold(connection, changes=any(w.type == DEFINES for w in writes))
+        indexed = [indexer.rows(w.resource) if w.resource is not None else {} for w in writes]
+        parts = [contained.parts(w.resource, indexer) for w in writes]
         every_part = [part for found in parts for part in found]
         _give_rids(connection, writes)
         contained.give_rids(connection, every_part)

@@ -10,8 +10,7 @@ import pytest
 from fhir_server.__main__ import main
 from fhir_server.interactions.search import search
 from fhir_server.r4 import json
-from fhir_server.store.reindex import reindex
-from tests.service import context_of, ids, put, service_on
+from tests.service import context_of, ids, put, reindexed, service_on
 
 GIVEN = {
     "Patient/a": {"name": [{"family": "Adams"}], "multipleBirthInteger": 2},
@@ -29,7 +28,7 @@ def test_reindex_brings_lost_index_rows_and_compartments_back(dsn: str) -> None:
     with context.connect() as connection:
         connection.execute("DELETE FROM string_index; DELETE FROM quantity_index; DELETE FROM compartment")
     assert ids(search(context, "Patient", [("family", "adams")]).body) == []
-    assert list(reindex(service.database, service.writer))[-1][0] == 2
+    assert reindexed(context) == 2
     assert ids(search(context, "Patient", [("family", "adams")]).body) == ["a"]
     assert ids(search(context, "Observation", [("value-quantity", "72.5")]).body) == ["o"]
     with context.connect() as connection:
@@ -37,12 +36,12 @@ def test_reindex_brings_lost_index_rows_and_compartments_back(dsn: str) -> None:
     service.database.close()
 
 
-def test_reindex_goes_on_behind_a_number(dsn: str) -> None:
+def test_the_command_reindex_prints_how_far_it_is(dsn: str, capfd: pytest.CaptureFixture[str]) -> None:
     service = service_on(dsn)
     put(context_of(service), GIVEN)
-    _, last = list(reindex(service.database, service.writer))[-1]
-    assert list(reindex(service.database, service.writer, after=last)) == []
     service.database.close()
+    assert main(["reindex", "--dsn", dsn]) == 0
+    assert "2 of 2 resources" in capfd.readouterr().out
 
 
 def test_export_writes_a_file_a_type_as_it_is_stored(dsn: str, tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fhir_server.interactions.search import search
 from fhir_server.search.words import key, texts, vector
-from fhir_server.store.reindex import reindex
-from tests.service import context_of, ids, put, service_on
+from tests.service import context_of, ids, put, reindexed, service_on
 
 
 def test_reindexing_writes_the_full_text_again(dsn: str) -> None:
@@ -15,7 +14,7 @@ def test_reindexing_writes_the_full_text_again(dsn: str) -> None:
     with context.connect() as connection:
         connection.execute("UPDATE resource SET content = NULL")
     assert ids(search(context, "Condition", [("_content", "ankle")]).body) == []
-    assert [done for done, _ in reindex(service.database, service.writer)] == [1]
+    assert reindexed(context) == 1
     assert ids(search(context, "Condition", [("_content", "ankle")]).body) == ["c"]
     service.database.close()
 
