@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/packages.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def load_package(context: Context, package: Package) -> tuple[bool, int, list[Is
     """Load one. Raises FhirError, and then nothing of it is there."""
     issues = [_warning("structure", f"Left out: {text}.") for text in package.unread]
     good = list(_good(package.definitions, issues))
-    changed, missing = again(context, lambda: _attempt(context, package, good))
+    changed, missing = _written(context, package, good, issues)
     issues += [
         _warning(
             "not-found", f"It needs {name} {version}, which is not loaded. What rests on it is not checked."
@@ -57,6 +58,30 @@ def load_package(context: Context, package: Package) -> tuple[bool, int, list[Is
         for name, version in missing.items()
     ]
     return changed, len(good), issues
+
+
+def _written(
+    context: Context, package: Package, good: list[Json], issues: list[Issue]
+) -> tuple[bool, dict[str, str]]:
+    """Write them; one that the server refuses (a search parameter that it cannot carry out) is named and left out."""
+    while True:
+        try:
+            return again(context, lambda: _attempt(context, package, good))
+        except FhirError as error:
+            entry = _ENTRY.match(error.issues[0].expression)
+            if entry is None:
+                raise
+            refused = good.pop(int(entry[1]))
+            issues.append(
+                _warning("processing", f"Left out: {_named(refused)}: {error.issues[0].diagnostics}")
+            )
+
+
+_ENTRY = re.compile(r"Bundle\.entry\[(\d+)\]")
+
+
+def _named(found: Json) -> str:
+    return f"{found['resourceType']} {found.get('url')}"[:200]
 
 
 def _attempt(context: Context, package: Package, good: list[Json]) -> tuple[bool, dict[str, str]]:
@@ -75,7 +100,7 @@ def _good(definitions: Iterable[Json], issues: list[Issue]) -> Iterator[Json]:
     seen: set[str] = set()
     for found in definitions:
         kind, url = found["resourceType"], found.get("url")
-        name = f"{kind} {found.get('id', url)}"[:120]
+        name = f"{kind} {url or found.get('id')}"[:200]
         wrong = [issue for issue in validate(found) if issue.severity == "error"]
         if wrong:
             text = f"Left out: {name}: {wrong[0].diagnostics}"

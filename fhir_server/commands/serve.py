@@ -11,8 +11,7 @@ import uvicorn
 from fhir_server.commands import Distribution
 from fhir_server.commands.running import owned_database, say, system_context
 from fhir_server.packages import load_packages
-from fhir_server.settings import Settings, add_flags
-from mappings.package import packages
+from fhir_server.settings import ConfigurationError, Settings, add_flags
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +39,18 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
     return 0
 
 
+def _packages(settings: Settings) -> list[Path]:
+    """The files of the setting's folder. Raises ConfigurationError where there is no such folder."""
+    if settings.packages and not Path(settings.packages).is_dir():
+        raise ConfigurationError("CHARTLINE_PACKAGES: there is no such folder.")
+    return sorted(Path(settings.packages).glob("*.tgz")) if settings.packages else []
+
+
 def _prepare(settings: Settings, dsn: str, distribution: Distribution) -> None:
     """Bring the tables up to date and load the packages of the setting's folder; what could not be loaded is said."""
     service = distribution.make_service(settings, dsn)
     try:
-        folder = [Path(settings.packages)] if settings.packages else []
-        for loaded in load_packages(system_context(service), packages(folder)):
+        for loaded in load_packages(system_context(service), _packages(settings)):
             say(f"{loaded.file}: {loaded.status}, {loaded.resources} definitions")
             for issue in loaded.issues:
                 say(f"  {issue['severity']}: {issue['diagnostics']}")

@@ -11,6 +11,7 @@ import yaml
 
 from fhir_server.__main__ import DISTRIBUTION, main
 from fhir_server.commands.load import load
+from fhir_server.commands.serve import _prepare
 from fhir_server.ingest import Ingested
 from fhir_server.interactions.context import Context, Service
 from fhir_server.interactions.create import create
@@ -160,7 +161,7 @@ def test_what_is_broken_in_a_package_is_named_and_the_rest_is_loaded(
     (found,) = loaded(context, path)
     assert [text[:42] for text in said(found)] == [
         "Left out: package/bad.json: no well-formed",
-        "Left out: ValueSet v: The code is not in t",
+        "Left out: ValueSet http://example.org/v: T",
         "Left out: CodeSystem c has no url.",
     ]
     assert found.resources == len(definitions())
@@ -198,6 +199,20 @@ def test_nothing_of_a_package_is_loaded_where_its_last_step_fails(
     monkeypatch.setattr(store, "remember", fail)
     (found,) = loaded(context, ward)
     assert (found.status, number(context)) == ("failed", 0)
+
+
+def test_what_the_server_refuses_is_named_and_the_rest_is_loaded(context: Context, tmp_path: Path) -> None:
+    shareable = ["http://hl7.org/fhir/StructureDefinition/shareablevalueset"]
+    refused = {
+        "resourceType": "ValueSet",
+        "meta": {"profile": shareable},
+        "url": "http://example.org/v",
+        "status": "draft",
+    }
+    context.service.levels = Levels("reject")
+    (found,) = loaded(context, package(tmp_path / "a.tgz", [refused, *definitions()]))
+    assert [text[:42] for text in said(found)] == ["Left out: ValueSet http://example.org/v: I"]
+    assert (found.resources, number(context, "ValueSet")) == (len(definitions()), 0)
 
 
 def test_value_sets_and_search_parameters_come_with_it(context: Context, tmp_path: Path) -> None:
@@ -301,3 +316,18 @@ def test_a_package_that_cannot_be_loaded_fails_the_command(dsn: str, tmp_path: P
     report = tmp_path / "report"
     assert main(["load", str(path), "--dsn", dsn, "--report", str(report)]) == 1
     assert json.decode_object(report.read_bytes())["status"] == "failed"
+
+
+def test_the_servers_folder_of_packages_is_loaded_and_what_is_none_is_said(
+    dsn: str, ward: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (ward.parent / "broken.tgz").write_bytes(b"no archive")
+    _prepare(Settings(packages=str(ward.parent)), dsn, DISTRIBUTION)
+    said = capsys.readouterr().out
+    assert f"{ward}: loaded, {len(definitions())} definitions\n" in said
+    assert f"{ward.parent / 'broken.tgz'}: failed, 0 definitions\n  error: " in said
+
+
+def test_a_folder_of_packages_that_is_not_there_stops_the_server(dsn: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="CHARTLINE_PACKAGES: there is no such folder"):
+        _prepare(Settings(packages=str(tmp_path / "none")), dsn, DISTRIBUTION)
