@@ -14,7 +14,7 @@ $(VENV)/installed-test: pyproject.toml $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-.PHONY: demo test check bench bench-peers evals format help
+.PHONY: demo test check bench bench-peers fuzz evals format help
 demo: $(VENV)/installed  ## load the fixtures, ask, draft, and serve the web app until Ctrl-C
 	@$(BIN)/chartline demo
 
@@ -33,6 +33,10 @@ bench: $(VENV)/installed-test  ## measure on this machine; needs CHARTLINE_REAL_
 
 bench-peers: $(VENV)/installed-test  ## the same transactions on a peer from PyPI, in the same run
 	@$(BIN)/python -m bench.peers
+
+fuzz: $(VENV)/installed-test  ## five minutes of schemathesis against the OpenAPI page; no answer may be a 5xx
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@PYTHONPATH=. $(BIN)/python tools/fuzz.py
 
 evals: $(VENV)/installed-test  ## the assistant's figures in one table
 	@$(BIN)/pytest tests/evals -s

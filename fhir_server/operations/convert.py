@@ -17,7 +17,8 @@ def convert(context: Context, request: OperationRequest) -> Result:
     found = request.value("input", request.value("resource"))
     if not isinstance(found, dict):
         raise FhirError(Problem.BAD_REQUEST, "There is no resource to convert.", "Parameters.parameter")
-    if found.get("resourceType") not in TYPE_CODE:
+    kind = found.get("resourceType")
+    if not isinstance(kind, str) or kind not in TYPE_CODE:
         raise FhirError(Problem.BAD_REQUEST, "R4 has no resource type of this name.", "resourceType")
     return Result(200, json.encode(found))
 

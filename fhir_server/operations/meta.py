@@ -110,9 +110,9 @@ def _removed(there: list[Any], given: list[Any]) -> list[Any]:
     return [label for label in there if _identity(label) not in gone]
 
 
-def _identity(label: Any) -> Any:
-    """Version and display do not count."""
-    return (label.get("system"), label.get("code")) if isinstance(label, dict) else label
+def _identity(label: Any) -> bytes:
+    """Version and display do not count; whatever is no label at all is told by its JSON, and refused later."""
+    return json.encode([label.get("system"), label.get("code")] if isinstance(label, dict) else label)
 
 
 def _answer(found: Json) -> Result:

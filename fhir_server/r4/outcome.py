@@ -19,6 +19,7 @@ class Problem(Enum):
     BAD_REQUEST = (400, "invalid", "the request cannot be understood")
     UNKNOWN_PARAMETER = (400, "not-supported", "a search parameter that this type does not have")
     BAD_PARAMETER = (400, "value", "a parameter's value has the wrong form")
+    NOT_SUPPORTED = (400, "not-supported", "not carried out by this server")
     UNAUTHENTICATED = (401, "login", "no valid token came with the request")
     FORBIDDEN = (403, "forbidden", "the token does not permit this")
     NOT_FOUND = (404, "not-found", "nothing is there, or nothing that you may see")
@@ -38,7 +39,6 @@ class Problem(Enum):
     BUSINESS_RULE = (422, "business-rule", "a check of ours does not allow it")
     THROTTLED = (429, "throttled", "too many requests")
     INTERNAL = (500, "exception", "a bug of ours; the id finds it in the log")
-    NOT_SUPPORTED = (501, "not-supported", "not carried out by this server")
     UNAVAILABLE = (503, "transient", "the database cannot be reached, or took too long")
 
     @property

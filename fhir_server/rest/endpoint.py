@@ -22,7 +22,7 @@ from fhir_server.access.decide import Access
 from fhir_server.interactions.context import Context, Service
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.outcome import FhirError, Problem
-from fhir_server.rest import failing, response
+from fhir_server.rest import binary, failing, response
 from fhir_server.rest.recording import recorded
 from fhir_server.rest.request import Incoming, accepts, wanted_format
 from fhir_server.rest.response import Outgoing
@@ -72,8 +72,10 @@ class Endpoint:
         if incoming.method == "OPTIONS":
             return Outgoing(204, headers={"allow": ", ".join([*allowed(incoming.segments), "OPTIONS"])})
         handler = handler_of(incoming)
-        wanted_format(incoming)
-        incoming.require_readable()
+        if not binary.is_raw_read(incoming):
+            wanted_format(incoming)
+        if not binary.is_raw_write(incoming):
+            incoming.require_readable()
         access = self.authenticate(incoming)
         trail = None if is_open(incoming) else Trail(incoming.client)
         context = Context(

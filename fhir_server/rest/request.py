@@ -163,6 +163,12 @@ def _wanted(asked: str, accepted: str) -> str:
     )
 
 
+def media_types(incoming: Incoming) -> list[str]:
+    """What Accept names, without parameters and without what it refuses."""
+    parts = incoming.headers.get("accept", "").split(",")
+    return [part.partition(";")[0].strip().lower() for part in parts if part.strip() and _quality(part) > 0]
+
+
 def _named(asked: str) -> str:
     found = _format_of(asked)
     if not found:

@@ -18,6 +18,7 @@ from fhir_server.interactions.context import Result
 from fhir_server.interactions.shape import SHORTER, shaped
 from fhir_server.r4 import json, ndjson, xml
 from fhir_server.r4.outcome import FhirError, Problem, information
+from fhir_server.rest import binary
 from fhir_server.rest.failing import located
 from fhir_server.rest.request import Incoming, wanted_format
 
@@ -47,6 +48,9 @@ def outgoing(incoming: Incoming, result: Result) -> Outgoing:
     body = _body(incoming, result)
     if body is None:
         return Outgoing(result.status, headers=headers)
+    if result.type == "Binary" and binary.is_raw_read(incoming):
+        data, described = binary.content(incoming, result)
+        return Outgoing(result.status, data, {**headers, **described})
     if wanted_format(incoming) == "ndjson":
         return _lines(result.status, _subset(incoming, result, body), headers)
     return _written(incoming, result.status, _subset(incoming, result, body), headers)

@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/http.html#summary
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fhir_server.interactions import (
     bundle,
@@ -25,6 +26,7 @@ from fhir_server.operations.call import call
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.definitions import COMPARTMENTS, TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.rest import binary
 from fhir_server.rest.request import FORM, Incoming, Pair
 
 Handler = Callable[[Context, Incoming], Result | EventStream]
@@ -134,7 +136,12 @@ def _vread(context: Context, incoming: Incoming) -> Result:
 
 def _create(context: Context, incoming: Incoming) -> Result:
     condition = incoming.headers.get("if-none-exist", "") or _condition(incoming)
-    return create.create(context, incoming.segments[0], incoming.resource(), condition)
+    return create.create(context, incoming.segments[0], _resource(incoming), condition)
+
+
+def _resource(incoming: Incoming) -> dict[str, Any]:
+    """The body; the content of a Binary may come as it is."""
+    return binary.resource_of(incoming) if binary.is_raw_write(incoming) else incoming.resource()
 
 
 def _condition(incoming: Incoming) -> str:
@@ -148,7 +155,7 @@ def _if_match(incoming: Incoming) -> int | None:
 
 def _update(context: Context, incoming: Incoming) -> Result:
     kind, logical_id = incoming.segments
-    return update.update(context, kind, logical_id, incoming.resource(), _if_match(incoming))
+    return update.update(context, kind, logical_id, _resource(incoming), _if_match(incoming))
 
 
 def _conditional_update(context: Context, incoming: Incoming) -> Result:
