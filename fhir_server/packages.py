@@ -8,12 +8,12 @@ https://hl7.org/fhir/R4/packages.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from fhir_server.ingest import Ingested
-from fhir_server.interactions.context import Context
+from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.entries import entries_of
 from fhir_server.interactions.transaction import transaction
 from fhir_server.interactions.writing import again
@@ -50,19 +50,20 @@ def load_package(context: Context, package: Package) -> tuple[bool, int, list[Is
     """Load one. Raises FhirError, and then nothing of it is there."""
     issues = [_warning("structure", f"Left out: {text}.") for text in package.unread]
     good = list(_good(package.definitions, issues))
-    changed, missing = _written(context, package, good, issues)
+    results, missing = _written(context, package, good, issues)
+    issues += _told(good, results)
     issues += [
         _warning(
             "not-found", f"It needs {name} {version}, which is not loaded. What rests on it is not checked."
         )
         for name, version in missing.items()
     ]
-    return changed, len(good), issues
+    return any(result.changed for result in results), len(good), issues
 
 
 def _written(
     context: Context, package: Package, good: list[Json], issues: list[Issue]
-) -> tuple[bool, dict[str, str]]:
+) -> tuple[list[Result], dict[str, str]]:
     """Write them; one that the server refuses (a search parameter that it cannot carry out) is named and left out."""
     while True:
         try:
@@ -84,7 +85,7 @@ def _named(found: Json) -> str:
     return f"{found['resourceType']} {found.get('url')}"[:200]
 
 
-def _attempt(context: Context, package: Package, good: list[Json]) -> tuple[bool, dict[str, str]]:
+def _attempt(context: Context, package: Package, good: list[Json]) -> tuple[list[Result], dict[str, str]]:
     with context.transaction() as inside:
         assert inside.connection is not None
         known = store.loaded(inside.connection)
@@ -92,7 +93,22 @@ def _attempt(context: Context, package: Package, good: list[Json]) -> tuple[bool
         bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(found) for found in good]}
         results = transaction(inside, entries_of(bundle), known_content=True)
         store.remember(inside.connection, package.name, package.version, context.now())
-    return any(result.changed for result in results), missing
+    return results, missing
+
+
+def _told(good: Sequence[Json], results: Sequence[Result]) -> list[Issue]:
+    """What was said of each definition; what is said alike of many, once."""
+    said: dict[tuple[str, str, str], list[str]] = {}
+    for found, result in zip(good, results, strict=True):
+        for issue in (result.outcome or {}).get("issue", ()) if result.changed else ():
+            key = (issue["severity"], issue["code"], issue["diagnostics"])
+            said.setdefault(key, []).append(_named(found))
+    return [
+        Issue(
+            code, f"{names[0] if len(names) == 1 else f'{len(names)} definitions'}: {text}", severity=severity
+        )
+        for (severity, code, text), names in said.items()
+    ]
 
 
 def _good(definitions: Iterable[Json], issues: list[Issue]) -> Iterator[Json]:

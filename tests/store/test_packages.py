@@ -224,20 +224,30 @@ def test_value_sets_and_search_parameters_come_with_it(context: Context, tmp_pat
             "status": "active",
             "content": "complete",
         },
-        {
-            "resourceType": "SearchParameter",
-            "url": "http://example.org/s",
-            "name": "Ward",
-            "status": "active",
-            "description": "ward",
-            "code": "ward",
-            "base": ["Patient"],
-            "type": "string",
-            "expression": "Patient.extension('http://example.org/StructureDefinition/ward').value",
-        },
+        parameter("ward", "Patient.extension('http://example.org/StructureDefinition/ward').value"),
+        parameter("odd", "Patient.name.count() / 2"),
     ]
-    loaded(context, package(tmp_path / "a.tgz", others))
-    assert [number(context, str(one["resourceType"]), str(one["url"])) for one in others] == [1, 1, 1]
+    (found,) = loaded(context, package(tmp_path / "a.tgz", others))
+    assert [number(context, str(one["resourceType"]), str(one["url"])) for one in others] == [1, 1, 1, 1]
+    assert [(issue["severity"], issue["diagnostics"][:43]) for issue in found.issues] == [
+        ("information", "SearchParameter http://example.org/s/ward: "),
+        ("warning", "SearchParameter http://example.org/s/odd: S"),
+    ]
+
+
+def parameter(code: str, expression: str) -> Json:
+    """A search parameter of Patient."""
+    return {
+        "resourceType": "SearchParameter",
+        "url": f"http://example.org/s/{code}",
+        "name": code,
+        "status": "active",
+        "description": code,
+        "code": code,
+        "base": ["Patient"],
+        "type": "string",
+        "expression": expression,
+    }
 
 
 def test_a_profile_is_bound_to_a_value_set_of_its_package(context: Context, tmp_path: Path) -> None:
