@@ -27,7 +27,7 @@ class Searched:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`status` is answered, abstained, refused or escalated; `text` says it where there are no claims."""
+    """`status` is answered, abstained, refused or escalated; `text` says it where there are no claims; `lead` goes before either."""
 
     status: str
     claims: tuple[Claim, ...] = ()
@@ -41,11 +41,13 @@ class Answer:
     advice: str = ""
     task: str = ""
     drafts: tuple[str, ...] = field(default=())
+    lead: str = ""
 
     @property
     def answer(self) -> str:
         """The whole text, in the order of the claims."""
-        return self.text or " ".join(claim.text for claim in self.claims)
+        told = self.text or " ".join(claim.text for claim in self.claims)
+        return f"{self.lead} {told}".strip()
 
 
 def parameters(answer: Answer) -> Json:

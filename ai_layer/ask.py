@@ -9,27 +9,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from ai_layer import chat, guard, record
 from ai_layer.answers import RULES, Answer, Searched
+from ai_layer.beside import asked_next, concerns
 from ai_layer.claims import Claim
+from ai_layer.danger import danger
 from ai_layer.evidence import Evidence, manifest
 from ai_layer.explain import Person, definition, explain
 from ai_layer.ground import grounded
 from ai_layer.handoff import hand_off
-from ai_layer.permission import permission, refused
+from ai_layer.permission import Permission, permission, refused
 from ai_layer.phrases import language_of, sentence
-from ai_layer.question import Question, understand
+from ai_layer.question import Question, understand, understand_after
 from ai_layer.recorded import recorded
 from ai_layer.retrieve import evidence_of, retrieve
-from ai_layer.settings import AiSettings
+from ai_layer.settings import QUESTION_LETTERS, AiSettings
 from fhir_server.interactions.context import Context
 
 MOST_EVIDENCE = 40
+EXPLAINED = ("Observation", "DiagnosticReport", "Condition", "MedicationRequest")
 
 
-def ask(context: Context, patient_id: str, text: str, language: str = "en") -> Answer:
-    """Answer a question from one patient's record, and from that record alone."""
+def ask(context: Context, patient_id: str, text: str, language: str = "en", previous: str = "") -> Answer:
+    """Answer a question from one patient's record, and from that record alone. `previous`: the question before, kept by who asks."""
     escalation = guard.before(text, language)
     with context.transaction() as inside:
         assert inside.connection is not None
@@ -40,31 +44,90 @@ def ask(context: Context, patient_id: str, text: str, language: str = "en") -> A
         allowed = permission(inside, patient_id, settings)
         if refusal := refused(allowed):
             return recorded(inside, "ask", patient_id, refusal)
-        question = understand(text, language, context.now())
+        if escalated := danger(inside, patient_id, allowed, language):
+            return recorded(inside, "ask", patient_id, escalated)
+        question = understand_after(text, previous[:QUESTION_LETTERS], language, context.now())
         if question.is_definition:
             return recorded(inside, "ask", patient_id, Answer("answered", tuple(definition(question))))
         found = retrieve(
             inside.connection, context.access, patient_id, question, settings.embedder, MOST_EVIDENCE
         )
-        evidence = borne_out(question, evidence_of(allowed.kept(found)))
-        answer = written(context, settings, question, evidence, patient.person)
+        evidence = asked_of(question, borne_out(question, evidence_of(allowed.kept(found))))
+        medicines = medicines_beside(inside, patient_id, allowed, settings, evidence)
+        answer = written(context, settings, question, evidence, patient.person, medicines)
         return recorded(inside, "ask", patient_id, replace(answer, not_searched=allowed.not_searched))
 
 
+def medicines_beside(
+    context: Context, patient_id: str, allowed: Permission, settings: AiSettings, evidence: Sequence[Evidence]
+) -> list[Evidence]:
+    """The orders that go on, where medicines can bear on a result among the evidence."""
+    if not concerns(evidence):
+        return []
+    assert context.connection is not None
+    question = understand("my medicines", "en", context.now())
+    found = retrieve(
+        context.connection, context.access, patient_id, question, settings.embedder, MOST_EVIDENCE
+    )
+    return [item for item in evidence_of(allowed.kept(found)) if item.is_current]
+
+
 def written(
-    context: Context, settings: AiSettings, question: Question, evidence: Sequence[Evidence], person: Person
+    context: Context,
+    settings: AiSettings,
+    question: Question,
+    evidence: Sequence[Evidence],
+    person: Person,
+    medicines: Sequence[Evidence] = (),
 ) -> Answer:
     """The claims that stand; where none does, what is missing is said, and nothing is concluded from it."""
-    by_rule = [claim for told in explain(question, evidence, person) for claim in standing(told, evidence)]
+    every = [
+        *evidence,
+        *(item for item in medicines if item.reference not in {e.reference for e in evidence}),
+    ]
+    told = explain(question, evidence, person, medicines)
+    by_rule = [claim for group in told for claim in standing(group, every)]
     claims, writer = (
-        chat.rephrased(settings, question, evidence, by_rule) if settings.model else (by_rule, RULES)
+        chat.rephrased(settings, question, every, by_rule) if settings.model else (by_rule, RULES)
     )
-    cited = tuple(_cited(claims, evidence))
+    cited = tuple(_cited(claims, every))
     looked = tuple(searched(question, evidence))
     proof = manifest(cited, context.access.reason, writer)
     if not claims:
-        return Answer("abstained", text=_absent(question), searched=looked, manifest=proof)
-    return Answer("answered", tuple(claims), evidence=cited, searched=looked, manifest=proof, writer=writer)
+        return Answer(
+            "abstained", text=_absent(question), searched=looked, manifest=proof, lead=lead(question)
+        )
+    return Answer(
+        *("answered", tuple(claims)),
+        evidence=cited,
+        searched=looked,
+        manifest=proof,
+        writer=writer,
+        lead=lead(question),
+    )
+
+
+def with_next(answer: Answer, item: Evidence, language: str) -> Answer:
+    """An explanation, and what people usually ask a clinician next."""
+    if answer.status != "answered" or item.type not in EXPLAINED:
+        return answer
+    return replace(answer, claims=(*answer.claims, *asked_next(item, language_of(language))))
+
+
+def lead(question: Question) -> str:
+    """What is said first where a clinician has to be asked."""
+    return sentence(language_of(question.language), "clinician") if question.asks_for_advice else ""
+
+
+def asked_of(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The evidence, without the newest of each concept where what was before it is asked for."""
+    if not question.asks_for_what_was_before:
+        return list(evidence)
+    newest: dict[str, datetime] = {}
+    for item in evidence:
+        if item.time:
+            newest[item.label] = max(item.time, newest.get(item.label, item.time))
+    return [item for item in evidence if item.time and item.time < newest[item.label]]
 
 
 def standing(told: Sequence[Claim], evidence: Sequence[Evidence]) -> list[Claim]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import groupby
 
 from ai_layer import phrases, results
+from ai_layer.beside import panel
 from ai_layer.claims import Claim
 from ai_layer.evidence import Evidence
 from ai_layer.phrases import sentence, word
@@ -31,14 +32,26 @@ class Person:
     age: float | None = None
 
 
-def explain(question: Question, evidence: Sequence[Evidence], person: Person) -> list[list[Claim]]:
-    """The claims of each concept, in the order of the evidence; the first of them says what the others speak of."""
+def explain(
+    question: Question, evidence: Sequence[Evidence], person: Person, medicines: Sequence[Evidence] = ()
+) -> list[list[Claim]]:
+    """The claims of each concept, in the order of the evidence; the first of them says what the others speak of.
+
+    `medicines` are the orders of this record that go on: those that bear on a result are told beside it."""
     language = phrases.language_of(question.language)
-    groups = _groups(evidence)[: MOST_LISTED if question.lists_a_kind else MOST_GROUPS]
+    is_report = bool(evidence) and evidence[0].type == "DiagnosticReport"
+    groups = _groups(evidence)[: MOST_LISTED if question.lists_a_kind or is_report else MOST_GROUPS]
     told: list[list[Claim]] = []
     for group in groups:
         newest = sorted(group, key=lambda e: e.time or _NEVER, reverse=question.time.wants != "first")
-        told.append(_WRITERS[group[0].type](newest, language, person, question))
+        if group[0].type == "Observation":
+            told.append(
+                results.claims(newest, language, person.sex, person.age, question.time.wants, medicines)
+            )
+        else:
+            told.append(_WRITERS[group[0].type](newest, language, person, question))
+    if is_report:
+        told.insert(1, panel(evidence[1:], language))
     return told
 
 
@@ -70,10 +83,6 @@ def _groups(evidence: Sequence[Evidence]) -> list[list[Evidence]]:
 
 def _concept(item: Evidence) -> tuple[str, str]:
     return item.type, item.codings[0].code if item.codings and item.codings[0].code else item.label
-
-
-def _observation(group: Sequence[Evidence], language: str, person: Person, question: Question) -> list[Claim]:
-    return results.claims(group, language, person.sex, person.age, question.time.wants)
 
 
 def _name(item: Evidence, language: str) -> str:
@@ -155,7 +164,6 @@ def _about(item: Evidence, language: str) -> list[Claim]:
 
 Writer = Callable[[Sequence[Evidence], str, Person, Question], list[Claim]]
 _WRITERS: dict[str, Writer] = {
-    "Observation": _observation,
     "Condition": _condition,
     "MedicationRequest": _medicine,
     "AllergyIntolerance": _allergy,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ai_layer.beside import sourced
 from ai_layer.claims import Claim
 from ai_layer.evidence import Evidence
 from ai_layer.grounding import comparisons, moments, names, numbers, vocabulary
 from ai_layer.grounding.facts import Fact, facts_of
 from ai_layer.grounding.said import Said, taken_apart
-from terminology import lay
 
 CHECKS: tuple[Callable[[Said, list[Fact]], bool], ...] = (
     vocabulary.hold,
@@ -31,7 +31,7 @@ def is_grounded(claim: Claim, evidence: Mapping[str, Evidence]) -> bool:
         return False
     if not cited:
         return bool(claim.source)
-    if claim.source and _is_of_the_entry(claim, cited):
+    if claim.text in set(sourced(cited)):
         return True
     facts = facts_of(cited)
     said = taken_apart(claim.text, facts)
@@ -42,16 +42,3 @@ def grounded(claims: Iterable[Claim], evidence: Sequence[Evidence]) -> list[Clai
     """The claims that stand."""
     known = {item.reference: item for item in evidence}
     return [claim for claim in claims if is_grounded(claim, known)]
-
-
-def _is_of_the_entry(claim: Claim, cited: Sequence[Evidence]) -> bool:
-    """A sentence of the plain-word entry itself is not about this record: it has to be that entry's, letter by letter."""
-    entries = [e for item in cited if (e := lay.describe_any(item.codings, item.label))]
-    texts = [
-        text
-        for e in entries
-        for words in (e.about, e.lab and e.lab.high, e.lab and e.lab.low)
-        if words
-        for text in words.values()
-    ]
-    return claim.text in texts

@@ -10,7 +10,7 @@ from typing import Any
 
 from ai_layer import guard, record
 from ai_layer.answers import Answer, events, parameters
-from ai_layer.ask import ask, written
+from ai_layer.ask import EXPLAINED, ask, medicines_beside, with_next, written
 from ai_layer.evidence import evidence_from
 from ai_layer.history import with_earlier
 from ai_layer.permission import permission, refused, withheld
@@ -26,12 +26,11 @@ from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.store import read as store
 
-EXPLAINED = ("Observation", "DiagnosticReport", "Condition", "MedicationRequest")
-
 
 def _ask(context: Context, request: OperationRequest) -> Result | EventStream:
     text = _text(request, "question")
-    return _answered(ask(context, request.id, text, _text(request, "language", "en")), request)
+    language, previous = _text(request, "language", "en"), _text(request, "previous", "")
+    return _answered(ask(context, request.id, text, language, previous), request)
 
 
 def _answered(answer: Answer, request: OperationRequest) -> Result | EventStream:
@@ -125,7 +124,9 @@ def _explain(context: Context, request: OperationRequest) -> Result | EventStrea
         evidence = with_earlier(inside.connection, context.access, found)
         item = evidence_from(found.body, found.version)
         question = understand(item.label or request.type, language, context.now())
-        answer = written(context, settings, question, evidence, patient.person)
+        medicines = medicines_beside(inside, patient_id, allowed, settings, evidence)
+        answer = written(context, settings, question, evidence, patient.person, medicines)
+        answer = with_next(answer, item, language)
         return _answered(recorded(inside, "explain", patient_id, answer, reference), request)
 
 
@@ -186,6 +187,7 @@ OPERATIONS: tuple[Operation, ...] = (
         affects_state=True,
         parameters=(
             Parameter("question", "in", 1, "1", "string", "what is asked"),
+            Parameter("previous", "in", 0, "1", "string", "the question before, where this one follows it"),
             _LANGUAGE,
             *_out_answer(),
         ),

@@ -46,6 +46,18 @@ _TAKEN_FOR = re.compile(
     r".{0,30}\b(?:for|against|pour|contre)\b"
 )
 _AGAINST_ALLERGY = re.compile(r"\b(?:for|against|pour|contre)\b.{0,15}\ballerg")
+_ADVICE = re.compile(
+    r"\b(?:should i|shall i|can i|could i|may i|must i|do i need to|do i have to|is it (?:ok|okay|safe|fine)|am i allowed)\b.*"
+    r"\b(?:take|taking|stop|stopping|skip|skipping|change|changing|start|starting|increase|reduce|double|halve|lower|raise|switch|mix|drink|use|eat|drive|fly|exercise)\b"
+    r"|\b(?:how (?:much|many)|what dose|which dose|quelle dose|combien de)\b.*\b(?:should|take|dois|prendre|safe)\b|\bdose should\b"
+    r"|\b(?:do i have|could i have|might i have|is it|is this|am i getting|ai je|est ce que j ai|est ce)\b.*\b(?:cancer|serious|dangerous|normal for me|grave|dangereux)\b"
+    r"|\b(?:what is wrong with me|diagnose me|what s wrong with me|why do i feel|will i die|how long will i live)\b"
+    r"|\b(?:dois je|puis je|devrais je|est ce que je (?:peux|dois))\b.*\b(?:prendre|arreter|changer|doubler|augmenter|diminuer|sauter|boire|commencer)\b"
+)
+_FOLLOWS = re.compile(r"^(?:and|et|what about|how about|also|then|ok|so|but|mais|puis|alors)\b")
+_EARLIER = re.compile(
+    r"\b(?:before that|before then|the one before|previous one|prior to that|earlier one|avant (?:cela|ca)|celui d avant|celle d avant|la precedente|le precedent)\b"
+)
 _FRENCH = re.compile(
     r"\b(?:mon|ma|mes|le|la|les|du|des|est|quels?|quelles?|je|ai|pour|au|aux|dans|combien|comment|contre|mal|et|sont|suis|un|une)\b"
 )
@@ -108,6 +120,16 @@ class Question:
         )
 
     @property
+    def asks_for_advice(self) -> bool:
+        """`Should I stop my medicine?`: the record cannot answer that, a clinician can."""
+        return bool(_ADVICE.search(fold(self.text)))
+
+    @property
+    def asks_for_what_was_before(self) -> bool:
+        """`And before that?`: the result before the latest."""
+        return bool(_EARLIER.search(fold(self.text)))
+
+    @property
     def asks_for_what_is_over(self) -> bool:
         """`medicines that I stopped`."""
         return bool(_OVER.search(fold(self.text)))
@@ -139,6 +161,22 @@ def understand(text: str, language: str, now: datetime) -> Question:
     found = Question(text, language, concepts, words, types, time_span(read, now), False, classes)
     asks_meaning = bool(_MEANS.search(folded)) or bool(_DEFINITION.match(folded))
     return replace(found, is_definition=asks_meaning and bool(concepts) and not _OWN.search(folded))
+
+
+def understand_after(text: str, previous: str, language: str, now: datetime) -> Question:
+    """A question that follows another: what it leaves open is what the one before spoke of; what it says itself counts."""
+    asked, before = (
+        understand(text, language, now),
+        understand(previous, language, now) if previous.strip() else None,
+    )
+    names_nothing = not (asked.concepts or asked.classes or asked.types or asked.words)
+    folded = fold(text)
+    if before is None or not (names_nothing or (_EARLIER.search(folded) and not asked.concepts)):
+        return asked
+    has_time = asked.time.since or asked.time.until or asked.time.wants != "latest"
+    return replace(
+        before, text=f"{previous} {text}", time=asked.time if has_time else before.time, is_definition=False
+    )
 
 
 def _types(tokens: list[str], read: str) -> tuple[str, ...]:

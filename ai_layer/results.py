@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ai_layer import phrases
+from ai_layer.beside import beside
 from ai_layer.claims import Claim
 from ai_layer.evidence import Evidence
 from ai_layer.phrases import sentence, word
@@ -16,7 +17,7 @@ from terminology import lay
 from terminology.coding import best_text, codings_of
 from terminology.ucum import convert
 
-__all__ = ("UTC", "claims")
+__all__ = ("UTC", "claims", "value_claim")
 
 SYSTOLIC, DIASTOLIC = ("8480-6", "8459-0", "8460-8"), ("8462-4", "8453-3", "8454-1")
 FLAGS = {
@@ -50,16 +51,22 @@ class _Range:
 
 
 def claims(
-    group: Sequence[Evidence], language: str, sex: str | None, age: float | None, wants: str
+    group: Sequence[Evidence],
+    language: str,
+    sex: str | None,
+    age: float | None,
+    wants: str,
+    medicines: Sequence[Evidence] = (),
 ) -> list[Claim]:
     """What there is to say of one kind of result; the first of the group is the one that was asked for."""
     latest = group[0]
     if latest.elements.get("component"):
-        return _components(latest, language)
-    said = [_value(latest, language)]
+        return [*_components(latest, language), *_before(group, language), *_about(latest, language)]
+    said = [value_claim(latest, language)]
     if latest.value is not None:
         said += _range(latest, language, sex, age)
         said += _flag(latest, language)
+        said += beside(latest, medicines, language)
         said += _series(group, language) if wants == "trend" else _change(group, language)
     return said + _about(latest, language)
 
@@ -71,7 +78,7 @@ def name_of(item: Evidence, language: str) -> str:
     return plain if not item.label or plain.lower() == item.label.lower() else f"{plain} ({item.label})"
 
 
-def _value(item: Evidence, language: str) -> Claim:
+def value_claim(item: Evidence, language: str) -> Claim:
     shown, path = _shown(item.elements, language)
     date = phrases.date(language, item.time)
     form = "no_value" if not shown else "value" if item.time else "value_undated"
@@ -103,7 +110,7 @@ def _components(item: Evidence, language: str) -> list[Claim]:
     if all(value is not None for value in pressure.values()):
         numbers = {k: phrases.number(language, v) for k, v in pressure.items() if v is not None}
         text = sentence(language, "blood_pressure", unit="mmHg", date=date, **numbers)
-        return [Claim(text, (item.reference,), ("Observation.component.value",)), *_about(item, language)]
+        return [Claim(text, (item.reference,), ("Observation.component.value",))]
     said = []
     for part in parts:
         shown, _ = _shown(part, language)
@@ -119,6 +126,32 @@ def _components(item: Evidence, language: str) -> list[Claim]:
     ]
 
 
+def _before(group: Sequence[Evidence], language: str) -> list[Claim]:
+    """The blood pressure before the latest."""
+    for item in group[1:2]:
+        parts = [c for c in item.elements.get("component", ()) if isinstance(c, dict)]
+        upper, lower = _component(parts, SYSTOLIC), _component(parts, DIASTOLIC)
+        if upper is not None and lower is not None and item.time:
+            numbers = {
+                "systolic": phrases.number(language, upper),
+                "diastolic": phrases.number(language, lower),
+            }
+            date = phrases.date(language, item.time)
+            text = sentence(language, "before_that", unit="mmHg", date=date, **numbers)
+            return [Claim(text, (item.reference,), ("Observation.component.value",))]
+    return []
+
+
+def _placed(item: Evidence, sex: str | None, age: float | None) -> str:
+    """Where the value lies in its own range, else in the usual one; nowhere where there is none."""
+    found = (_own_range(item) or _lay_range(item, sex, age)) if item.type == "Observation" else None
+    if found is None or item.value is None:
+        return ""
+    if found.low is not None and item.value < found.low:
+        return "below"
+    return "above" if found.high is not None and item.value > found.high else "inside"
+
+
 def _component(parts: Sequence[Json], codes: Sequence[str]) -> Decimal | None:
     for part in parts:
         if any(c.code in codes for c in codings_of(part.get("code"))):
@@ -131,13 +164,7 @@ def _range(item: Evidence, language: str, sex: str | None, age: float | None) ->
     found = _own_range(item) or _lay_range(item, sex, age)
     if found is None or item.value is None:
         return [Claim(sentence(language, "no_range"), (item.reference,), ("Observation.referenceRange",))]
-    position = (
-        "below"
-        if found.low is not None and item.value < found.low
-        else "above"
-        if found.high is not None and item.value > found.high
-        else "inside"
-    )
+    position = _placed(item, sex, age)
     form, path = ("lay_range", "value") if found.source else ("own_range", "referenceRange")
     text = sentence(
         language,

@@ -65,6 +65,7 @@ class LabFacts:
     ranges: tuple[Range, ...] = ()
     critical_low: Decimal | None = None
     critical_high: Decimal | None = None
+    critical_source: str = ""
     high: Words | None = None
     low: Words | None = None
 
@@ -146,6 +147,7 @@ def parse_lab(row: Mapping[str, Any]) -> LabFacts:
         ranges=tuple(parse_range(each, row["unit"], source) for each in row.get("ranges", ())),
         critical_low=decimal_or_none(row.get("critical_low")),
         critical_high=decimal_or_none(row.get("critical_high")),
+        critical_source=row.get("critical_source", ""),
         high=row.get("high"),
         low=row.get("low"),
     )

@@ -103,7 +103,7 @@ def _positions(text: str, clause: Clause, facts: Sequence[Fact]) -> bool:
     if not said or (said <= {"above", "below"} and _only_numbers(bare)):
         return True
     judged = _judged(clause, facts)
-    return bool(judged) and all(_place(fact) == said or said <= _place(fact) for fact in judged)
+    return bool(judged) and all(place(fact) == said or said <= place(fact) for fact in judged)
 
 
 def _only_numbers(text: str) -> bool:
@@ -125,7 +125,7 @@ def _judged(clause: Clause, facts: Sequence[Fact]) -> list[Fact]:
     return of_day or [newest(valued)]
 
 
-def _place(fact: Fact) -> set[str]:
+def place(fact: Fact) -> set[str]:
     """Where its value lies in its own range, or in any usual one where it has none; nowhere where none is known."""
     found = set()
     for low, high in fact.ranges or fact.usual:

@@ -16,8 +16,30 @@ from ai_layer.grounding.said import Said, plain
 from ai_layer.phrases import SENTENCES
 from terminology.text import fold
 
-WHOLE = ("value_undated", "no_value", "no_range", "lay_range")
-"""Sentences of ours that say what is not there."""
+WHOLE = (
+    *(
+        "value_undated",
+        "no_value",
+        "no_range",
+        "lay_range",
+        "critical",
+        "other_unit",
+        "related",
+        "clinician",
+        "definition",
+        "panel",
+    ),
+    *(
+        "next_result",
+        "next_condition",
+        "next_medicine",
+        "none",
+        "none_kind",
+        "what_you_asked",
+        "unknown_word",
+    ),
+)
+"""Sentences of ours that say what is not there, or are rendered again as a whole."""
 PHRASES = re.compile(
     r"\bhas not changed\b|\bc(?:o|a)mes? back\b|\bgone (?:up|down)\b|\bthe record gives no date\b|\bwithout a value\b|\bnot from your record\b|your record gives no range for it, and none is known here"
     r"|\ble dossier ne donne pas de date\b|\bsans valeur\b|\bpas selon votre dossier\b|votre dossier ne donne pas d'intervalle, et aucun n'est connu ici"
