@@ -112,8 +112,16 @@ def _members_below(spot: Spot, name: str, scope: Scope) -> Spot:
         ]
         found.nodes += below + [part for child in below for part in child.slices if part.min]
         found.values += [v for fixed in (node.fixed, node.pattern) for v in _inside(fixed, name)]
+        if name == "url" and not below:
+            found.values += _extension_urls(node)
     found.values += [inner for value in spot.values for inner in _inside(value, name)]
     return found
+
+
+def _extension_urls(node: Node) -> list[str]:
+    """An extension's url is its definition's, which need not be known here."""
+    kinds = [kind for kind in node.kinds or () if kind.code == "Extension"]
+    return [url.partition("|")[0] for kind in kinds for url in kind.profiles]
 
 
 def _children(node: Node, name: str) -> list[Node]:
@@ -129,9 +137,7 @@ def _profiles(node: Node, scope: Scope) -> list[Node]:
 
 def _extensions(node: Node, url: str, scope: Scope) -> list[Node]:
     holder = node.children.get("extension")
-    named = (
-        [p for p in holder.slices if any(url in kind.profiles for kind in p.kinds or ())] if holder else []
-    )
+    named = [p for p in holder.slices if url in _extension_urls(p)] if holder else []
     tree = scope.library.tree(url)
     return named or ([tree] if tree is not None else [])
 
