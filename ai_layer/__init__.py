@@ -2,6 +2,8 @@
 
 ask          the whole path, in one readable function
 retrieve     the evidence for a question, under an Access      index      passages written with their resources
+beside       critical limits, other units, medicines that bear on a result   danger     a new critical result comes first
+retriever    $retrieve for LangChain
 passages     a resource's meaning in words                     embed      words -> vectors
 evidence     the least elements of a resource, hashed          explain    evidence -> claims, by rule
 chat         a configured model may rephrase                   ground     claims that their citations do not bear are dropped (grounding)

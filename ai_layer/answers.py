@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ai_layer.claims import Claim
@@ -26,6 +27,17 @@ class Searched:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call of a language model took: tokens in and out, its cost where prices are set, and what became of it."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: Decimal = Decimal(0)
+    rejected: int = 0
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """`status` is answered, abstained, refused or escalated; `text` says it where there are no claims; `lead` goes before either."""
 
@@ -42,6 +54,7 @@ class Answer:
     task: str = ""
     drafts: tuple[str, ...] = field(default=())
     lead: str = ""
+    usage: Usage | None = None
 
     @property
     def answer(self) -> str:

@@ -87,9 +87,10 @@ def written(
     ]
     told = explain(question, evidence, person, medicines)
     by_rule = [claim for group in told for claim in standing(group, every)]
-    claims, writer = (
-        chat.rephrased(settings, question, every, by_rule) if settings.model else (by_rule, RULES)
+    done = (
+        chat.rephrased(settings, question, every, by_rule) if settings.model else chat.Written(by_rule, RULES)
     )
+    claims, writer = done.claims, done.writer
     cited = tuple(_cited(claims, every))
     looked = tuple(searched(question, evidence))
     proof = manifest(cited, context.access.reason, writer)
@@ -104,6 +105,7 @@ def written(
         manifest=proof,
         writer=writer,
         lead=lead(question),
+        usage=done.usage,
     )
 
 

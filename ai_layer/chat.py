@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ai_layer import guard
-from ai_layer.answers import RULES
+from ai_layer.answers import RULES, Usage
 from ai_layer.claims import Claim
 from ai_layer.evidence import Evidence
 from ai_layer.ground import grounded
@@ -42,25 +44,53 @@ class ModelAnswer(BaseModel):
     claims: list[ModelClaim] = Field(max_length=30)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The claims, who wrote them, and what the model was given and gave (tokens; nothing where none was asked)."""
+
+    claims: list[Claim]
+    writer: str
+    usage: Usage | None = None
+
+
 def rephrased(
     settings: AiSettings,
     question: Question,
     evidence: Sequence[Evidence],
     by_rule: Sequence[Claim],
     model: Any = None,
-) -> tuple[list[Claim], str]:
+) -> Written:
     """The model's claims that stand and its name, or the rule-written ones."""
     if not by_rule:
-        return list(by_rule), RULES
+        return Written(list(by_rule), RULES)
     try:
         chosen = model or chat_model(settings.model, settings.model_base_url)
-        found = chosen.with_structured_output(ModelAnswer).invoke(_messages(question, evidence, by_rule))
-        claims = [_claim(one, evidence) for one in ModelAnswer.model_validate(found).claims]
+        asked = chosen.with_structured_output(ModelAnswer, include_raw=True)
+        found = asked.invoke(_messages(question, evidence, by_rule))
     except Exception as error:
         LOG.warning("the model failed (%s); the rule-written answer is given", type(error).__name__)
-        return list(by_rule), RULES
+        return Written(list(by_rule), RULES, Usage(failed=True))
+    used = usage_of(found.get("raw"), settings)
+    try:
+        claims = [_claim(one, evidence) for one in ModelAnswer.model_validate(found.get("parsed")).claims]
+    except ValueError as error:
+        LOG.warning(
+            "the model's answer cannot be read (%s); the rule-written answer is given", type(error).__name__
+        )
+        return Written(list(by_rule), RULES, replace(used, failed=True))
     kept = grounded([c for c in claims if c.citations and guard.allowed(c)], evidence)
-    return (kept, settings.model) if covers(kept, by_rule) else (list(by_rule), RULES)
+    if covers(kept, by_rule):
+        return Written(kept, settings.model, used)
+    return Written(list(by_rule), RULES, replace(used, rejected=len(claims) - len(kept)))
+
+
+def usage_of(message: Any, settings: AiSettings) -> Usage:
+    """The tokens that the provider counted, and their price where one is set."""
+    counted = getattr(message, "usage_metadata", None) or {}
+    given, made = int(counted.get("input_tokens", 0)), int(counted.get("output_tokens", 0))
+    price_in, price_out = settings.model_prices
+    cost = (Decimal(given) * price_in + Decimal(made) * price_out) / 1_000_000
+    return Usage(given, made, cost)
 
 
 def covers(kept: Sequence[Claim], by_rule: Sequence[Claim]) -> bool:

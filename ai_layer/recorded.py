@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ai_layer.answers import Answer
+from ai_layer.answers import Answer, Usage
 from fhir_server.access import audit
 from fhir_server.access.actor import Actor
 from fhir_server.access.decide import decide
@@ -26,6 +26,8 @@ def recorded(
     }
     if answer.manifest:
         details["manifest"] = answer.manifest
+    if answer.usage is not None:
+        details |= counted(context, answer.usage)
     event = audit.assisted(
         occasion(context, answer.reason),
         operation,
@@ -35,6 +37,18 @@ def recorded(
     )
     context.record_event(event)
     return answer
+
+
+def counted(context: Context, usage: Usage) -> dict[str, object]:
+    """What the model took, for the event; it is added to the process's counters too (/metrics)."""
+    counters = context.service.counters
+    counters["chartline_model_calls_total"] += 1
+    counters["chartline_model_failures_total"] += int(usage.failed)
+    counters["chartline_model_claims_rejected_total"] += usage.rejected
+    counters["chartline_model_tokens_in_total"] += usage.tokens_in
+    counters["chartline_model_tokens_out_total"] += usage.tokens_out
+    counters["chartline_model_cost_total"] += float(usage.cost)
+    return {"tokensIn": usage.tokens_in, "tokensOut": usage.tokens_out, "cost": str(usage.cost)}
 
 
 def occasion(context: Context, reason: str = "") -> audit.Occasion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from fhir_server.settings import Settings
 
@@ -22,8 +23,20 @@ class AiSettings:
     model: str
     model_base_url: str
     opt_in: bool
+    model_prices: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
 
     @classmethod
     def of(cls, settings: Settings) -> AiSettings:
         """Out of the server's settings."""
-        return cls(settings.embedder, settings.model, settings.model_base_url, settings.consent == "opt-in")
+        is_opt_in = settings.consent == "opt-in"
+        prices = _prices(settings.model_prices)
+        return cls(settings.embedder, settings.model, settings.model_base_url, is_opt_in, prices)
+
+
+def _prices(text: str) -> tuple[Decimal, Decimal]:
+    """`3,15`: a million tokens in, and out."""
+    try:
+        price_in, price_out = map(Decimal, text.split(","))
+    except (ValueError, InvalidOperation):
+        raise ValueError("CHARTLINE_MODEL_PRICES: expected two numbers, such as 3,15.") from None
+    return price_in, price_out

@@ -74,6 +74,7 @@ SETTINGS: tuple[Setting, ...] = (
         "LangChain init_chat_model name, such as ollama:...; empty: answers are written by rule",
     ),
     Setting("model_base_url", str, "", "address of an OpenAI-compatible model server"),
+    Setting("model_prices", str, "0,0", "price of a million tokens, in and out: 3,15"),
     Setting("embedder", str, "", "LangChain init_embeddings name; empty: all-MiniLM-L6-v2 on this machine"),
     Setting(
         "references",
@@ -152,6 +153,7 @@ class Settings:
     consent: str = "opt-in"
     model: str = ""
     model_base_url: str = ""
+    model_prices: str = "0,0"
     embedder: str = ""
     references: str = "accept"
     conditional_delete: str = "single"

@@ -6,6 +6,7 @@ Result: what an interaction gives back, before anybody thinks of HTTP.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -84,6 +85,7 @@ class Service:
     operations: OperationTable = field(default_factory=lambda: NoOperations())
     call: Callable[[Context, Any], Any] = no_call
     started: datetime = field(default_factory=now)
+    counters: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     @property
     def registry(self) -> Registry:

@@ -38,9 +38,16 @@ def health_router(service: Service) -> APIRouter:
     def metrics() -> PlainTextResponse:
         with service.database.transaction() as connection:
             row = connection.execute(_ESTIMATE).fetchone()
-        return PlainTextResponse(_text(started, row[0] if row else 0))
+        return PlainTextResponse(_text(started, row[0] if row else 0) + _counters(service))
 
     return router
+
+
+def _counters(service: Service) -> str:
+    """What this process has counted."""
+    return "".join(
+        f"# TYPE {name} counter\n{name} {value}\n" for name, value in sorted(service.counters.items())
+    )
 
 
 def _text(started: float, resources: int) -> str:

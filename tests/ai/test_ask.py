@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
 
 from ai_layer import chat
 from ai_layer.answers import Answer, events, parameters
@@ -194,16 +197,15 @@ class Scripted:
             claims=[chat.ModelClaim(text=text, evidence=evidence) for text, evidence in claims]
         )
 
-    def with_structured_output(self, shape: type) -> Scripted:
+    def with_structured_output(self, shape: type, include_raw: bool = False) -> Scripted:
         return self
 
-    def invoke(self, messages: list[Any]) -> chat.ModelAnswer:
-        return self.said
+    def invoke(self, messages: list[Any]) -> dict[str, Any]:
+        used = {"input_tokens": 900, "output_tokens": 40, "total_tokens": 940}
+        return {"parsed": self.said, "raw": AIMessage("", usage_metadata=used), "parsing_error": None}
 
 
 def _with_model(context: Context, monkeypatch: pytest.MonkeyPatch, model: Any) -> Answer:
-    from dataclasses import replace
-
     context.service.settings = replace(context.service.settings, model="scripted:model")
     monkeypatch.setattr(chat, "chat_model", lambda name, url: model)
     return ask(context, "ann", "How is my cholesterol?")
@@ -241,10 +243,41 @@ def test_a_model_that_fails_leaves_the_rules_answer(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Down(Scripted):
-        def invoke(self, messages: list[Any]) -> chat.ModelAnswer:
+        def invoke(self, messages: list[Any]) -> dict[str, Any]:
             raise TimeoutError
 
-    assert _with_model(context, monkeypatch, Down()).writer == "rules"
+    answer = _with_model(context, monkeypatch, Down())
+    assert answer.writer == "rules"
+    assert "231.5 mg/dL" in answer.answer
+    assert context.service.counters["chartline_model_failures_total"] == 1
+
+
+def test_an_answer_that_cannot_be_read_leaves_the_rules_answer(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Scripted):
+        def invoke(self, messages: list[Any]) -> dict[str, Any]:
+            return {"parsed": None, "raw": AIMessage("{"), "parsing_error": ValueError("no JSON")}
+
+    answer = _with_model(context, monkeypatch, Broken())
+    assert (answer.writer, answer.status) == ("rules", "answered")
+
+
+def test_tokens_and_their_cost_are_counted_and_recorded(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.service.settings = replace(context.service.settings, model_prices="3,15")
+    said = "On 11 November 2025 your total cholesterol was 231.5 mg/dL."
+    answer = _with_model(context, monkeypatch, Scripted((said, [0])))
+    assert answer.usage is not None
+    assert (answer.usage.tokens_in, answer.usage.tokens_out, answer.usage.cost) == (
+        900,
+        40,
+        Decimal("0.0033"),
+    )
+    assert context.service.counters["chartline_model_tokens_in_total"] == 900
+    found = search(context, "AuditEvent", [("patient", "ann")]).body or b""
+    assert b"tokensIn" in found
 
 
 @pytest.mark.parametrize(
