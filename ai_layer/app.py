@@ -11,7 +11,9 @@ from ai_layer import embed, operations
 from ai_layer.drafts import operations as drafts
 from ai_layer.drafts.seal import DraftSeal
 from ai_layer.index import PassageIndex
+from ai_layer.meaning import Meaning
 from ai_layer.settings import AiSettings
+from ai_layer.vectors import Vectors
 from ai_layer.web import web_router
 from fhir_server import service
 from fhir_server.app import create_app
@@ -27,13 +29,18 @@ MIGRATIONS = resources.files("ai_layer").joinpath("migrations")
 def make_service(settings: Settings, dsn: str) -> Service:
     """A Service whose writes keep passages and the seal on drafts, and that knows the assistant's operations."""
     ai = AiSettings.of(settings)
-    return service.open_service(
+    embedder = embed.embedder(ai.embedder)
+    vectors = Vectors(embedder)
+    made = service.open_service(
         settings,
         dsn,
-        hooks=(DraftSeal(), PassageIndex(embed.embedder(ai.embedder))),
+        hooks=(DraftSeal(), PassageIndex(embedder), vectors),
         operations=Operations((*service.OPERATIONS, *operations.OPERATIONS, *drafts.OPERATIONS)),
         migrations=(MIGRATIONS,),
+        ranker=Meaning(),
     )
+    vectors.parameters = made.parameters
+    return made
 
 
 def make_app() -> FastAPI:

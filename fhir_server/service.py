@@ -19,6 +19,7 @@ from fhir_server.operations.registry import Operation, Operations
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library
 from fhir_server.r4.profiles.sets import KnownSets
+from fhir_server.search.ranking import Ranker
 from fhir_server.settings import ConfigurationError, Settings
 from fhir_server.store.compartments import Compartments
 from fhir_server.store.database import Database, check
@@ -63,6 +64,7 @@ def open_service(
     hooks: Sequence[WriteHook] = (),
     operations: OperationTable | None = None,
     migrations: Sequence[Traversable] = (),
+    ranker: Ranker | None = None,
 ) -> Service:
     """Check the database, bring it up to date, and make the Service. Raises ConfigurationError."""
     check(dsn)
@@ -70,7 +72,7 @@ def open_service(
     database = Database.open(
         dsn, settings.schema, size=settings.pool, statement_timeout=settings.statement_timeout
     )
-    known = Parameters(database)
+    known = Parameters(database, ranker)
     registry = known.registry
     writer = Writer(
         known,

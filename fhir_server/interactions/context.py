@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from psycopg import Connection, DataError
@@ -217,7 +218,8 @@ class Context:
 
     def compiler(self) -> Compiler:
         """A compiler of search conditions under this context's Access."""
-        return Compiler(self.access, self.now(), self.base, self.service.codes_of)
+        rank = partial(self.service.parameters.ranker.rank, self)
+        return Compiler(self.access, self.now(), self.base, self.service.codes_of, rank)
 
 
 def _by_interaction(writes: Sequence[Write], interaction: str) -> dict[str, list[Write]]:

@@ -17,7 +17,9 @@ def keep_parameter(context: Context, write: Write) -> list[Issue]:
     if write.type != DEFINES or write.resource is None:
         return []
     try:
-        found = definitions_of(write.resource, context.service.registry)
+        found = definitions_of(
+            write.resource, context.service.registry, context.service.parameters.ranker.config
+        )
     except FhirError as error:
         if not write.known_content:
             raise

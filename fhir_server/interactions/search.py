@@ -115,7 +115,15 @@ def _entry(context: Context, query: Query, row: Row) -> bytes:
     name, body = _named(found)
     url = f"{context.base}/{name}".encode()
     body = shaped(body, query.summary, query.elements if row.mode == "match" else ())
-    return b'{"fullUrl":"%s","resource":%s,"search":{"mode":"%s"}}' % (url, body, row.mode.encode())
+    return b'{"fullUrl":"%s","resource":%s,"search":%s}' % (url, body, _role(query, row))
+
+
+def _role(query: Query, row: Row) -> bytes:
+    """Bundle.entry.search: a ranked match says how well it fits."""
+    scored = [n for n, sort in enumerate(query.sort) if sort.code == "_score"] if query.ranked else []
+    if not scored or row.mode != "match":
+        return b'{"mode":"%s"}' % row.mode.encode()
+    return json.encode({"mode": row.mode, "score": round(float(row.keys[scored[0]] or 0), 6)})
 
 
 def _named(found: Version) -> tuple[str, bytes]:

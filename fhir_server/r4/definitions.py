@@ -53,7 +53,10 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class SearchParameter:
-    """A search parameter of one resource type; `components` are (definition, expression) pairs; `id` never changes."""
+    """A search parameter of one resource type; `components` are (definition, expression) pairs; `id` never changes.
+
+    `config`: what an extension says of it, as names and texts.
+    """
 
     id: int
     base: str
@@ -63,6 +66,7 @@ class SearchParameter:
     targets: tuple[str, ...]
     components: tuple[tuple[str, str], ...]
     url: str
+    config: tuple[tuple[str, str], ...] = ()
 
 
 def _table(name: str) -> Any:

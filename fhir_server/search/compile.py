@@ -30,10 +30,12 @@ from fhir_server.search.query import (
     Missing,
     Near,
     Not,
+    Ranked,
     Says,
     Types,
     Updated,
 )
+from fhir_server.search.ranking import NoRanker, Ranking
 from fhir_server.search.types import composite, date, number, quantity, reference, string, token, uri
 from fhir_server.search.types.asked import Asked, unescape
 from fhir_server.sql import Fragment, all_of, any_of
@@ -52,6 +54,10 @@ CodesOf = Callable[[str, str, str], list[tuple[str, str]]]
 """(modifier, system or value set, code) -> the (system, code) pairs that it stands for."""
 
 
+Rank = Callable[[Parameter, str], Ranking]
+"""A ranking parameter and its text -> scores, and who may be found by them."""
+
+
 class Readable(Protocol):
     """What an Access offers here: the condition under which a row of `resource` may be read."""
 
@@ -61,6 +67,11 @@ class Readable(Protocol):
 def no_codes(modifier: str, system: str, code: str) -> list[tuple[str, str]]:
     """Where no terminology is at hand."""
     raise FhirError(Problem.NOT_SUPPORTED, f":{modifier} needs the terminology service.")
+
+
+def no_rank(parameter: Parameter, text: str) -> Ranking:
+    """Where no layer ranks."""
+    return NoRanker().rank(None, parameter, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +91,19 @@ class Compiler:
     now: datetime
     base: str = ""
     codes_of: CodesOf = no_codes
+    rank: Rank = no_rank
+    rankings: dict[Ranked, Ranking] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=lambda: count(1))
 
     def compile(self, condition: Condition, place: Place) -> Fragment:
         """The SQL condition."""
         return _COMPILE[type(condition)](self, condition, place)
+
+    def ranking(self, found: Ranked) -> Ranking:
+        """Worked out once a statement."""
+        if found not in self.rankings:
+            self.rankings[found] = self.rank(found.parameter, found.text)
+        return self.rankings[found]
 
     def alias(self, letter: str) -> str:
         """A name that no other part of the statement has."""
@@ -350,6 +369,11 @@ def _near(compiler: Compiler, found: Near, place: Place) -> Fragment:
     return Fragment(text, (*span, found.latitude, found.latitude, found.longitude, found.kilometres))
 
 
+def _ranked(compiler: Compiler, found: Ranked, place: Place) -> Fragment:
+    """The scores are joined to the page's source; here stands who may be found by them."""
+    return compiler.ranking(found).allowed
+
+
 def _several(fold: Callable[[Sequence[Fragment]], Fragment]) -> Callable[[Compiler, Any, Place], Fragment]:
     def fragment(compiler: Compiler, found: AllOf | AnyOf, place: Place) -> Fragment:
         return fold([compiler.compile(condition, place) for condition in found.conditions])
@@ -374,6 +398,7 @@ _COMPILE: dict[type, Callable[[Compiler, Any, Place], Fragment]] = {
     InHierarchy: _hierarchy,
     InList: _list,
     Near: _near,
+    Ranked: _ranked,
     AllOf: _several(all_of),
     AnyOf: _several(any_of),
     Not: _not,

@@ -24,6 +24,7 @@ from fhir_server.search.query import (
     Missing,
     Near,
     Not,
+    Ranked,
     Says,
     Types,
     Updated,
@@ -107,6 +108,8 @@ def _merged(found: Sequence[Parameter]) -> Parameter:
 
 def _match(registry: Registry, found: Parameter, modifier: str, name: str, value: str) -> Condition:
     check_escapes(name, value)
+    if modifier and found.is_ranking:
+        raise FhirError(Problem.BAD_PARAMETER, f"{name}: this parameter knows no modifier.")
     if modifier == "missing" and found.type != "composite":
         return Missing(found, _boolean(name, value))
     if modifier == "type" and found.type == "reference":
@@ -178,7 +181,9 @@ def _chain(
     targets, first = [], None
     for target in wanted:
         try:
-            targets.append((target, parse_condition(registry, [target], rest, value, depth + 1)))
+            targets.append(
+                (target, _unranked(rest, parse_condition(registry, [target], rest, value, depth + 1)))
+            )
         except FhirError as error:
             if error.problem is not Problem.UNKNOWN_PARAMETER:
                 raise
@@ -195,7 +200,17 @@ def _has(registry: Registry, types: Sequence[str], name: str, value: str, depth:
     found = parameter(registry, [parts[1]], parts[2], name)
     if found.type != "reference":
         raise FhirError(Problem.BAD_PARAMETER, f"{name}: {parts[2]} is not a reference.")
-    return Has(parts[1], found, parse_condition(registry, [parts[1]], parts[3], value, depth + 1))
+    inner = parse_condition(registry, [parts[1]], parts[3], value, depth + 1)
+    return Has(parts[1], found, _unranked(parts[3], inner))
+
+
+def _unranked(name: str, condition: Condition) -> Condition:
+    """What orders the matches cannot stand inside a chain or an expression: there it would order something else."""
+    if isinstance(condition, Ranked):
+        raise FhirError(
+            Problem.BAD_PARAMETER, f"{name}: this parameter cannot be chained, or stand in _filter."
+        )
+    return condition
 
 
 def types(names: Sequence[str]) -> Types:
@@ -249,7 +264,7 @@ def _says(column: str, name: str) -> MakeSpecial:
 
 def _filter(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
     _refuse_modifier("_filter", modifier)
-    return expression.parse_filter(value, lambda n, v: parse_condition(registry, names, n, v))
+    return expression.parse_filter(value, lambda n, v: _unranked(n, parse_condition(registry, names, n, v)))
 
 
 def _query(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
@@ -257,8 +272,8 @@ def _query(registry: Registry, names: Sequence[str], modifier: str, value: str) 
 
 
 def _special(found: Parameter, name: str, value: str) -> Condition:
-    if found.code != "near":
-        raise FhirError(Problem.NOT_SUPPORTED, f"{name}: this special parameter is not carried out here.")
+    if found.is_ranking:
+        return Ranked(found, unescape(value))
     return AnyOf(tuple(_near(found, name, part) for part in split(value, ",") if part))
 
 

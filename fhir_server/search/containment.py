@@ -19,6 +19,9 @@ FROM contained c JOIN resource t ON t.rid = c.container
 _WHOLE = "SELECT t.rid, t.type, t.id, t.rid, t.version, t.last_updated, t.body, t.narrative, t.content, t.id FROM resource t"
 
 
+_RANKED = "SELECT t.*, k.score FROM resource t JOIN"
+
+
 def readable(query: Query, compiler: Compiler, alias: str) -> Fragment:
     """The resource is there, the Access lets it through, and it is no unsigned draft that nobody asked for."""
     parts = [Fragment(f"{alias}.body IS NOT NULL"), compiler.access.on(alias)]
@@ -28,7 +31,10 @@ def readable(query: Query, compiler: Compiler, alias: str) -> Fragment:
 
 
 def source(query: Query, compiler: Compiler) -> Fragment:
-    """What `r` stands for: the table of resources, or contained resources with the columns of one."""
+    """What `r` stands for: the table of resources, or contained resources with the columns of one; `score` beside them where there is one."""
+    if query.ranked:
+        scores = compiler.ranking(query.ranked).scores
+        return Fragment(f"({_RANKED} ({scores.text}) k ON k.rid = t.rid)", scores.values)
     if not query.gives_contained:
         return Fragment("resource")
     allowed = readable(query, compiler, "t")

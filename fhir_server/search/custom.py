@@ -6,22 +6,28 @@ answered by it; anything else is refused. https://hl7.org/fhir/R4/searchparamete
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fhir_server.r4.definitions import RESOURCE_TYPES, TYPE_CODE, SearchParameter, elements
 from fhir_server.r4.fhirpath import ExpressionError, branches, compile_expression
 from fhir_server.r4.outcome import FhirError, Problem
-from fhir_server.search.parameters import BUILT_IN, TABLES, Parameter, Registry
+from fhir_server.search.parameters import BUILT_IN, Parameter, Registry
+from fhir_server.search.ranking import Config, NoRanker
 from fhir_server.search.types.composite import STORED
 
 FIRST_OF_USERS = 10_001
 """Numbers from here on are of parameters that users have stored."""
 ABSTRACT = ("Resource", "DomainResource")
 Json = Mapping[str, Any]
+ConfigOf = Callable[[Json], Config]
+NO_CONFIG: ConfigOf = NoRanker().config
 
 
-def definitions_of(resource: Json, registry: Registry) -> list[SearchParameter]:
+def definitions_of(
+    resource: Json, registry: Registry, config_of: ConfigOf = NO_CONFIG
+) -> list[SearchParameter]:
     """What the resource adds to the registry; nothing where it is not active, or says what is known anyhow.
 
     Raises INVALID, naming the element.
@@ -31,6 +37,9 @@ def definitions_of(resource: Json, registry: Registry) -> list[SearchParameter]:
     found = [made for base in _bases(resource) if (made := _definition(resource, base, registry))]
     for made in found:
         _check(made, registry)
+    if any(made.type == "special" for made in found):
+        config = config_of(resource)
+        return [replace(made, config=config) for made in found]
     return found
 
 
@@ -56,6 +65,10 @@ def _definition(resource: Json, base: str, registry: Registry) -> SearchParamete
             return None
         where = there.url if there else "R4"
         raise _refused("code", f"{base}.{code} is {where}'s; choose another code, or derive from it")
+    if code.startswith("_"):
+        raise _refused(
+            "code", "codes that begin with _ are for parameters of the specification and the server"
+        )
     if there and there.url != url:
         raise _refused("code", f"{base}.{code} is defined by {there.url} already")
     parts = tuple((str(c["definition"]), str(c["expression"])) for c in resource.get("component", ()))
@@ -84,8 +97,6 @@ def _root(branch: str) -> str:
 
 def _check(made: SearchParameter, registry: Registry) -> None:
     """Raises INVALID where the parameter cannot be indexed."""
-    if made.type not in TABLES or made.type == "special":
-        raise _refused("type", "a special parameter is carried out where this server knows its meaning only")
     if not made.expression:
         raise _refused("expression", f"nothing is said of {made.base}, and without it nothing can be indexed")
     try:

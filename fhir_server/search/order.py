@@ -22,6 +22,11 @@ _KEY_COLUMN = {
     "token": "code",
     "reference": "target",
 }
+_OWN = {
+    "_lastUpdated": ("r.last_updated", "timestamptz"),
+    "_id": ("r.id", "text"),
+    "_score": ("r.score", "float8"),
+}
 _KEY_CAST = {"date": "timestamptz", "number": "numeric", "quantity": "numeric", "reference": "bigint"}
 
 
@@ -43,17 +48,18 @@ class _Key:
 def page(query: Query, source: Fragment, where: Fragment, at: Cursor | None) -> Fragment:
     """SELECT of one match more than the page holds; `place` numbers them in the direction of the walk."""
     is_backward = at is not None and at.is_backward
-    keys = [_key(number, sort, is_backward) for number, sort in enumerate(query.sort)]
+    keys = [
+        _key(number, sort, is_backward, query.ranked is not None) for number, sort in enumerate(query.sort)
+    ]
     if len(keys) == 1 and query.sort[0].parameter is not None:
         return _by_index(query, keys[0], source, where, at)
     return _by_keys(query, keys, source, where, at)
 
 
-def _key(number: int, sort: Sort, is_backward: bool) -> _Key:
+def _key(number: int, sort: Sort, is_backward: bool, is_ranked: bool) -> _Key:
     descending = sort.descending != is_backward
     if sort.parameter is None:
-        cast = {"_lastUpdated": "timestamptz", "_id": "text"}.get(sort.code, "bigint")
-        column = {"_lastUpdated": "r.last_updated", "_id": "r.id"}.get(sort.code, "r.rid")
+        column, cast = _OWN[sort.code] if sort.code != "_score" or is_ranked else ("r.rid", "bigint")
         return _Key(column, "", cast, descending)
     kind = sort.parameter.type
     column, best = _KEY_COLUMN[kind], "max" if sort.descending else "min"

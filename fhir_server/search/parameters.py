@@ -39,7 +39,6 @@ BUILT_IN = frozenset(
         "_type",
         "_query",
         "_filter",
-        "_semantic",
         "_in",
     ]
 )
@@ -67,11 +66,17 @@ class Parameter:
     extract: Extractor | None = None
     components: tuple[Component, ...] = ()
     is_ready: bool = True
+    config: tuple[tuple[str, str], ...] = ()
 
     @property
     def table(self) -> str:
         """The index table of its rows."""
         return TABLES[self.type]
+
+    @property
+    def is_ranking(self) -> bool:
+        """Whether it orders what it finds: of R4's special parameters none does."""
+        return self.type == "special" and self.code != "near"
 
 
 @dataclass(slots=True)
@@ -133,7 +138,7 @@ def _compiled(registry: Registry, row: definitions.SearchParameter) -> Parameter
     extract = compile_expression(row.expression, row.base) if row.expression else None
     parts = tuple(_component(registry, definition, expression) for definition, expression in row.components)
     made = Parameter(row.id, row.base, row.code, row.type, row.expression, row.url, tuple(row.targets))
-    return replace(made, stored=(row.id,), extract=extract, components=parts)
+    return replace(made, stored=(row.id,), extract=extract, components=parts, config=row.config)
 
 
 def _component(registry: Registry, definition: str, expression: str) -> Component:

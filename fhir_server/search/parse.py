@@ -14,7 +14,7 @@ from fhir_server.r4.outcome import FhirError, Issue, Problem
 from fhir_server.search import conditions
 from fhir_server.search.includes import parse_include
 from fhir_server.search.parameters import Registry
-from fhir_server.search.query import AllOf, Condition, Include, Query, Sort
+from fhir_server.search.query import AllOf, Condition, Include, Query, Ranked, Sort
 from fhir_server.search.types.asked import split
 
 Pair = tuple[str, str]
@@ -61,7 +61,7 @@ def parse(
     draft.types = _system_types(pairs) if not resource_type else (resource_type,)
     for pair in pairs:
         _read(draft, pair)
-    kept = tuple(draft.conditions)
+    kept, ranked = tuple(draft.conditions), _ranked(draft)
     return Query(
         type=resource_type,
         condition=AllOf((*within, *kept)),
@@ -76,11 +76,26 @@ def parse(
         contained=_contained(draft),
         contained_type=_one_of(draft, "_containedType", ("container", "contained"), "container"),
         understood=tuple(draft.understood),
+        ranked=ranked,
         issues=tuple(draft.issues),
         asks_for_drafts=any(
             name.partition(":")[0] in ("status", "_id", "_security") for name, _ in draft.understood
         ),
     )
+
+
+def _ranked(draft: _Draft) -> Ranked | None:
+    """The one parameter that orders the matches; where `_sort` says something else, it decides between equals."""
+    found = [condition for condition in draft.conditions if isinstance(condition, Ranked)]
+    if len(found) > 1:
+        raise FhirError(Problem.BAD_PARAMETER, "A search is ordered by one text only; two were given.")
+    if found and _contained(draft) != "false":
+        raise FhirError(
+            Problem.BAD_PARAMETER, "_contained: what is contained has no meaning of its own here."
+        )
+    if found and not any(sort.code == "_score" for sort in draft.sort):
+        draft.sort += (Sort("_score", None, descending=True),)
+    return found[0] if found else None
 
 
 def _system_types(pairs: Sequence[Pair]) -> tuple[str, ...]:

@@ -114,6 +114,14 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """It is among what a ranking parameter finds for the text."""
+
+    parameter: Parameter
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf:
     """Every condition holds."""
 
@@ -147,6 +155,7 @@ Condition = (
     | InCompartment
     | InList
     | Near
+    | Ranked
     | AllOf
     | AnyOf
     | Not
@@ -195,6 +204,7 @@ class Query:
     asks_for_drafts: bool = False
     contained: str = "false"
     contained_type: str = "container"
+    ranked: Ranked | None = None
 
     @property
     def gives_contained(self) -> bool:

@@ -19,6 +19,7 @@ from fhir_server.r4.outcome import FhirError
 from fhir_server.search.custom import definitions_of
 from fhir_server.search.index import Indexer
 from fhir_server.search.parameters import Registry, build
+from fhir_server.search.ranking import NoRanker, Ranker
 from fhir_server.store.database import Database
 from fhir_server.store.hooks import Change
 
@@ -28,16 +29,16 @@ DEFINES = "SearchParameter"
 _HOLD = "SELECT hold_parameters(%s)"
 _EDITION = "SELECT edition FROM parameter_edition"
 _ROWS = """
-SELECT number, base, code, type, expression, targets, components, url FROM search_parameter ORDER BY number
+SELECT number, base, code, type, expression, targets, components, url, config FROM search_parameter ORDER BY number
 """
 _PENDING = "SELECT number FROM pending_parameter"
 _HELD = """
-SELECT number, base, code, type, expression, targets, components, url FROM search_parameter WHERE definer = %s
+SELECT number, base, code, type, expression, targets, components, url, config FROM search_parameter WHERE definer = %s
 """
 _ADD = """
 WITH made AS (
-    INSERT INTO search_parameter (number, definer, base, code, type, expression, targets, components, url)
-    VALUES (nextval('parameter_number'), %s, %s, %s, %s, %s, %s, %s, %s)
+    INSERT INTO search_parameter (number, definer, base, code, type, expression, targets, components, url, config)
+    VALUES (nextval('parameter_number'), %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (base, code) DO NOTHING RETURNING number
 )
 INSERT INTO pending_parameter SELECT number FROM made
@@ -53,11 +54,12 @@ _CHANGE = "UPDATE parameter_edition SET edition = nextval('parameter_change')"
 class Parameters:
     """Registry and Indexer of the edition that this process knows; safe to share between threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, ranker: Ranker | None = None) -> None:
         self._database = database
+        self.ranker: Ranker = ranker or NoRanker()
         self._lock = threading.Lock()
         with database.apart() as connection:
-            self._now = _load(connection)
+            self._now = self._load(connection)
         self._checked = time.monotonic()
 
     @property
@@ -65,6 +67,11 @@ class Parameters:
         """For searches; at most CHECKED_EVERY late."""
         if time.monotonic() - self._checked > CHECKED_EVERY:
             self.look()
+        return self._now[0]
+
+    @property
+    def held(self) -> Registry:
+        """For who writes, behind `hold`."""
         return self._now[0]
 
     def look(self) -> bool:
@@ -84,22 +91,21 @@ class Parameters:
         if row is None or found[0].edition == row[0]:
             return found
         with self._lock:
-            found = self._now = _load(connection)
+            found = self._now = self._load(connection)
         return found
 
-
-def _load(connection: Connection[Any]) -> tuple[Registry, Indexer]:
-    row = connection.execute(_EDITION).fetchone()
-    pending = {number for (number,) in connection.execute(_PENDING).fetchall()}
-    rows = [_definition(*row) for row in connection.execute(_ROWS).fetchall()]
-    registry = build(rows, pending, row[0] if row else 0)
-    return registry, Indexer(registry)
+    def _load(self, connection: Connection[Any]) -> tuple[Registry, Indexer]:
+        row = connection.execute(_EDITION).fetchone()
+        pending = {number for (number,) in connection.execute(_PENDING).fetchall()}
+        stored = [_definition(*row) for row in connection.execute(_ROWS).fetchall()]
+        registry = build([*self.ranker.parameters, *stored], pending, row[0] if row else 0)
+        return registry, Indexer(registry)
 
 
 def _definition(number: int, *columns: Any) -> SearchParameter:
-    base, code, kind, expression, targets, components, url = columns
-    parts = tuple((definition, part) for definition, part in components)
-    return SearchParameter(number, base, code, kind, expression, tuple(targets), parts, url)
+    base, code, kind, expression, targets, components, url, config = columns
+    parts, said = (tuple((name, text) for name, text in pairs) for pairs in (components, config))
+    return SearchParameter(number, base, code, kind, expression, tuple(targets), parts, url, said)
 
 
 class ParameterHook:
@@ -116,22 +122,23 @@ class ParameterHook:
             connection.execute(_CHANGE)
 
     def _defined(self, connection: Connection[Any], change: Change) -> bool:
-        wanted = set(_wanted(change, self._parameters.registry))
+        wanted = set(_wanted(change, self._parameters))
         held = {_unnumbered(row): row[0] for row in connection.execute(_HELD, (change.rid,)).fetchall()}
         gone = [number for definition, number in held.items() if definition not in wanted]
         if gone:
             connection.execute(_REMOVE, (gone,))
         added = 0
         for new in wanted - held.keys():
-            parts = Jsonb([list(pair) for pair in new.components])
-            values = (new.base, new.code, new.type, new.expression, list(new.targets), parts, new.url)
+            parts, config = Jsonb(new.components), Jsonb(new.config)
+            values = (new.base, new.code, new.type, new.expression, list(new.targets), parts, new.url, config)
             added += connection.execute(_ADD, (change.rid, *values)).rowcount
         return bool(gone or added)
 
 
-def _wanted(change: Change, registry: Registry) -> list[SearchParameter]:
+def _wanted(change: Change, parameters: Parameters) -> list[SearchParameter]:
+    registry, config = parameters.registry, parameters.ranker.config
     try:
-        return definitions_of(change.resource, registry) if change.resource else []
+        return definitions_of(change.resource, registry, config) if change.resource else []
     except FhirError:
         return []
 
