@@ -22,6 +22,7 @@ from fhir_server.r4.profiles.sets import KnownSets
 from fhir_server.search.ranking import Ranker
 from fhir_server.settings import ConfigurationError, Settings
 from fhir_server.store.compartments import Compartments
+from fhir_server.store.consents import ConsentRules
 from fhir_server.store.database import Database, check
 from fhir_server.store.hooks import WriteHook
 from fhir_server.store.identities import Identities
@@ -80,7 +81,7 @@ def open_service(
         Words(database),
         Identities(),
         Compartments(registry),
-        (ParameterHook(known), *hooks),
+        (ParameterHook(known), ConsentRules(), *hooks),
         is_draft=is_unsigned_draft,
         keep_unchanged=settings.keep_unchanged,
         enforce_references=settings.references == "enforce",

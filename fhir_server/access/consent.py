@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from fhir_server.access.actor import Actor, Role
-from fhir_server.access.consent_rules import Use, codings, is_narrowed, matches, nested
+from fhir_server.access.consent_rules import Use, codings, is_narrowed, matches, nested, speaks_of_data
 from fhir_server.access.purpose import Purpose
 from fhir_server.access.truth import Truth, every
 
@@ -111,7 +111,10 @@ def _base(consent: Mapping[str, Any]) -> str | None:
 
 
 def judge(provision: Mapping[str, Any], use: Use, base: str | None) -> str | None:
-    """`permit`, `deny`, or None where the provision says nothing about the use; `base` is the effect of one without a type."""
+    """`permit`, `deny`, or None where the provision says nothing about the use; `base` is the effect of one without a type.
+
+    An exception that denies part of the data denies nothing of the whole.
+    """
     effect = provision.get("type", base)
     if effect not in ("permit", "deny", None):
         effect = "deny"
@@ -120,7 +123,7 @@ def judge(provision: Mapping[str, Any], use: Use, base: str | None) -> str | Non
         return None
     said = [judge(inner, use, "deny") for inner in nested(provision)]
     if "deny" in said:
-        return "deny"
+        return None if use.resource is None and speaks_of_data(provision) else "deny"
     if "permit" in said:
         return "permit" if matched else None
     return effect if matched or effect == "deny" else None

@@ -260,9 +260,12 @@ def _data_matches(provision: Mapping[str, Any], use: Use, effect: str) -> Truth:
 
 def is_narrowed(provision: Mapping[str, Any]) -> bool:
     """The provision, or one inside it, speaks of part of the data."""
-    return any(key in provision for key in OF_THE_DATA) or any(
-        is_narrowed(inner) for inner in nested(provision)
-    )
+    return speaks_of_data(provision) or any(is_narrowed(inner) for inner in nested(provision))
+
+
+def speaks_of_data(provision: Mapping[str, Any]) -> bool:
+    """It has a condition on the data itself."""
+    return any(key in provision for key in OF_THE_DATA)
 
 
 def nested(provision: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -7,12 +7,14 @@ https://hl7.org/fhir/R4/security.html#authorization
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cache
 
 from fhir_server.access.actor import Actor, Role
 from fhir_server.access.compartment import codes, own_record, type_column
+from fhir_server.access.consent import Mode
+from fhir_server.access.consent_sql import Judged
 from fhir_server.access.policy import EVERY, LETTER, OPEN, OPERATIONS, RULES, Rule
 from fhir_server.access.purpose import Purpose
 from fhir_server.access.scopes import Scope
@@ -24,6 +26,8 @@ CompileQuery = Callable[[str, str, str], Fragment]
 
 _ALIAS = re.compile(r"[a-z_][a-z0-9_]*")
 _MAKER = object()
+KEEPING = frozenset({Purpose.HSYSADMIN, Purpose.HOPERAT, Purpose.PATADMIN})
+"""For these a system keeps the server and its data; for any other it is an exchange, which fetches for somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Access:
     scopes: tuple[Scope, ...]
     reasons: tuple[str, ...]
     compile_query: CompileQuery | None = field(compare=False, repr=False)
+    mode: Mode
     maker: InitVar[object]
 
     def __post_init__(self, maker: object) -> None:
@@ -93,10 +98,21 @@ class Access:
         letters = "rs" if letter in "rs" else letter
         counted = [s for s in scopes if any(s.grants(x, "") for x in letters)]
         granted = _either([self._scope(s, alias, kind) for s in counted])
-        found = all_of(p for p in (self._role(alias, kind, letter), granted) if p.text != TRUE.text)
+        parts = (self._role(alias, kind, letter), granted, *self._consents(alias, kind))
+        found = all_of(p for p in parts if p.text != TRUE.text)
         return (
             Fragment(found.text, found.values, self.reason) if counted else Fragment("FALSE", (), self.reason)
         )
+
+    def _consents(self, alias: str, kind: str) -> Iterator[Fragment]:
+        """What the patients' Consents and the sensitive categories withhold; nothing from the patient, or from who keeps the server."""
+        if not is_judged(self.actor.role, self.purpose):
+            return
+        judged = Judged(self.actor, self.purpose)
+        withheld = judged.not_denied(alias, kind) & judged.labels_permitted(alias, kind)
+        yield withheld | judged.glass_broken(alias) if self.purpose is Purpose.BTG else withheld
+        if self.actor.role is Role.SYSTEM and self.mode == "opt-in":
+            yield judged.permitted(alias, kind)
 
     def _role(self, alias: str, kind: str, letter: str) -> Fragment:
         if self.actor.role is Role.PATIENT:
@@ -120,14 +136,33 @@ class Access:
             return FALSE
 
 
-def decide(actor: Actor, purpose: Purpose, compile_query: CompileQuery | None = None) -> Access:
-    """What the actor may do for the purpose. Without `compile_query` a scope with a restriction grants nothing."""
+def is_judged(role: Role, purpose: Purpose) -> bool:
+    """Whether Consents stand before this use: of people who care or administer, and of systems that fetch for a purpose of theirs."""
+    return role in (Role.CLINICIAN, Role.STAFF) or (role is Role.SYSTEM and purpose not in KEEPING)
+
+
+def decide(
+    actor: Actor, purpose: Purpose, compile_query: CompileQuery | None = None, mode: Mode = "opt-in"
+) -> Access:
+    """What the actor may do for the purpose. Without `compile_query` a scope with a restriction grants nothing.
+
+    `mode`: whether an exchange needs a Consent that permits it, or only none that denies it.
+    """
     rule = RULES[actor.role]
     refused = _refusal(actor, purpose, rule)
     scopes = () if refused else tuple(s for s in actor.scopes if _counts(s, actor, rule))
     stated = [f"scope {scope}" for scope in scopes] or ["no scope that counts"]
     reasons = (refused,) if refused else (_role_reason(actor), f"purpose {purpose}", *stated)
-    return Access(actor, purpose, scopes, reasons, compile_query, _MAKER)
+    if not refused and is_judged(actor.role, purpose):
+        reasons += (_consent_reason(actor, purpose, mode),)
+    return Access(actor, purpose, scopes, reasons, compile_query, mode, _MAKER)
+
+
+def _consent_reason(actor: Actor, purpose: Purpose, mode: Mode) -> str:
+    if purpose is Purpose.BTG:
+        return "broken glass: what Consents withhold, for the patients and the time that it was broken for"
+    needed = "a Consent permits" if actor.role is Role.SYSTEM and mode == "opt-in" else "no Consent denies"
+    return f"{needed}; sensitive categories where a Consent names them"
 
 
 def _refusal(actor: Actor, purpose: Purpose, rule: Rule) -> str:

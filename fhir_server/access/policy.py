@@ -72,7 +72,7 @@ RULES: dict[Role, Rule] = {
     Role.CLINICIAN: Rule(
         EVERY - SECURITY,
         EVERY - SECURITY - KNOWLEDGE - DIRECTORY - {"Provenance"} | {"Medication"},
-        frozenset({Purpose.TREAT, Purpose.ETREAT, Purpose.CAREMGT, Purpose.COC}),
+        frozenset({Purpose.TREAT, Purpose.ETREAT, Purpose.BTG, Purpose.CAREMGT, Purpose.COC}),
         _types("user patient"),
     ),
     Role.STAFF: Rule(

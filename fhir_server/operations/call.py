@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/operations.html#executing
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -48,10 +49,10 @@ def call(context: Context, incoming: Request) -> Result | EventStream:
     handler = operation.on_delete if incoming.method == "DELETE" else operation.handler
     if handler is None:
         raise FhirError(Problem.METHOD_NOT_ALLOWED, f"${code} is called with GET or POST.")
-    if context.trail:
-        context.trail.begin(context.deed("operation", "/".join(incoming.segments), _query(incoming)))
-    context.access.require(f"${code}", kind)
-    return handler(context, _request(operation, incoming, (kind, logical_id, version)))
+    deed = context.deed("operation", "/".join(incoming.segments), _query(incoming))
+    with context.trail.during(deed) if context.trail else nullcontext():
+        context.access.require(f"${code}", kind)
+        return handler(context, _request(operation, incoming, (kind, logical_id, version)))
 
 
 def _query(incoming: Request) -> str:

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from fhir_server.access.actor import Actor, Role, usual_scopes
+from fhir_server.access.consent import Mode
 from fhir_server.access.decide import Access, CompileQuery, decide
-from fhir_server.access.purpose import usual_purpose
+from fhir_server.access.purpose import Purpose, usual_purpose
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.interactions.context import Service
 from fhir_server.r4.definitions import TYPE_CODE
@@ -31,6 +32,9 @@ from fhir_server.store.database import Database
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PAGE_HEADER = "x-chartline-request"
 """A page of ours sends it; a page of somebody else cannot without our consent (CORS)."""
+
+PURPOSE_HEADER = "x-purpose-of-use"
+"""A code of v3-ActReason; an exchange has to state one. https://hl7.org/fhir/R4/v3/PurposeOfUse/vs.html"""
 
 ANYBODY = Actor(Role.PATIENT, "anybody")
 """Without scopes: may read the CapabilityStatement and nothing else."""
@@ -64,12 +68,15 @@ class Auth:
         return session
 
     def access_of(self, incoming: Incoming) -> Access:
-        """The Access of a request, for the usual purpose of its actor."""
-        return self.access(ANYBODY if is_open(incoming) else self.actor_of(incoming))
+        """The Access of a request, for the purpose that it states or the usual one of its actor."""
+        if is_open(incoming):
+            return self.access(ANYBODY)
+        return self.access(self.actor_of(incoming), stated_purpose(incoming))
 
-    def access(self, actor: Actor) -> Access:
+    def access(self, actor: Actor, purpose: Purpose | None = None) -> Access:
         """The same for an actor that is known already."""
-        return decide(actor, usual_purpose(actor.role), self.compile_query)
+        mode: Mode = "opt-out" if self.settings.consent == "opt-out" else "opt-in"
+        return decide(actor, purpose or usual_purpose(actor.role), self.compile_query, mode)
 
     def _actor_with_auth_off(self, incoming: Incoming) -> Actor:
         """Who signs in is that user; everybody else the system, but for pages of other sites."""
@@ -97,6 +104,14 @@ def auth_of(service: Service) -> Auth:
 def authenticator(service: Service) -> Authenticate:
     """What the Endpoint asks for the Access of each request."""
     return auth_of(service).access_of
+
+
+def stated_purpose(incoming: Incoming) -> Purpose | None:
+    """The purpose of use that the request states. Raises BAD_REQUEST for a code that is none of ours."""
+    text = incoming.headers.get(PURPOSE_HEADER, "").strip()
+    if text and text not in set(Purpose):
+        raise FhirError(Problem.BAD_REQUEST, f"{PURPOSE_HEADER}: expected one of {', '.join(Purpose)}.")
+    return Purpose(text) if text else None
 
 
 def issue_token(

@@ -31,5 +31,5 @@ def _record_refusal(context: Context, incoming: Incoming, error: FhirError) -> N
     trail, status = context.trail, error.problem.status
     query = incoming.query if incoming.method in ("GET", "HEAD") else ""
     told = context.deed(interaction_of(incoming), "/".join(incoming.segments), query, status=status)
-    trail.operation, trail.pending, trail.shown = None, [] if trail.is_told else [told], []
+    trail.pending = [] if trail.is_told else [told]
     context.finish()

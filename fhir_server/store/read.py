@@ -99,8 +99,8 @@ def _versions(access: Access, where: Fragment) -> Fragment:
     """FROM and WHERE."""
     allowed, superseded = access.on("r"), access.on_history("v")
     text = (
-        "(SELECT rid, type, id, version, last_updated, patients, body FROM resource WHERE version > 0 UNION ALL "
-        "SELECT h.rid, (h.rid >> 40)::smallint, o.id, h.version, h.last_updated, h.patients, h.body"
+        "(SELECT rid, type, id, version, last_updated, patients, labels, body FROM resource WHERE version > 0 UNION ALL "
+        "SELECT h.rid, (h.rid >> 40)::smallint, o.id, h.version, h.last_updated, h.patients, h.labels, h.body"
         " FROM history h JOIN resource o ON o.rid = h.rid"
         f") v JOIN resource r ON r.rid = v.rid WHERE ({where.text}) AND ({allowed.text})"
         f" AND (v.version = r.version OR ({superseded.text}))"

@@ -24,6 +24,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "last_updated": "timestamptz",
         "patients": "bigint[]",
         "draft": "boolean",
+        "labels": "smallint",
         "narrative": "bigint",
         "content": "bigint",
         "body": "bytea",

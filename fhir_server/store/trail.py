@@ -6,7 +6,8 @@ disk: its commit is asynchronous, so a power failure may take the last second of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,9 +51,15 @@ class Trail:
         else:
             self.shown.extend(deed.shown)
 
-    def begin(self, operation: Deed) -> None:
-        """From here on everything belongs to the operation."""
+    @contextmanager
+    def during(self, operation: Deed) -> Iterator[None]:
+        """Inside the block everything belongs to the operation; what fails is told by whoever answers for it."""
         self.operation, self.is_told = operation, False
+        try:
+            yield
+            self.pending.extend(self._of_operation())
+        finally:
+            self.operation, self.shown = None, []
 
     def state(self) -> tuple[int, int, bool, bool]:
         """Where the trail stands, for `back_to`."""
@@ -80,12 +87,15 @@ class Trail:
     @property
     def is_empty(self) -> bool:
         """Whether everything has been told."""
-        return not self.pending and not self.shown and (self.operation is None or self.is_told)
+        return not self.pending and (self.operation is None or (self.is_told and not self.shown))
 
     def _taken(self) -> Sequence[Deed]:
-        deeds = self.pending
-        if self.operation is not None and (self.shown or not self.is_told):
-            deeds = [*deeds, msgspec.structs.replace(self.operation, shown=list(dict.fromkeys(self.shown)))]
-            self.is_told = True
+        deeds = [*self.pending, *self._of_operation()]
         self.pending, self.shown = [], []
         return deeds
+
+    def _of_operation(self) -> list[Deed]:
+        if self.operation is None or (self.is_told and not self.shown):
+            return []
+        self.is_told = True
+        return [msgspec.structs.replace(self.operation, shown=list(dict.fromkeys(self.shown)))]

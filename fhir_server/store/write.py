@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from fhir_server.access.sensitive import bits_of
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Issue, Problem
 from fhir_server.search.index import IndexRows
@@ -30,22 +31,23 @@ _LOCK = """
 SELECT rid, version, last_updated, patients, body FROM resource WHERE rid = ANY(%s) ORDER BY rid FOR UPDATE
 """
 _SUPERSEDE = """
-INSERT INTO history (rid, version, last_updated, patients, body)
-SELECT rid, version, last_updated, patients, body FROM resource WHERE rid = ANY(%s) AND version > 0
+INSERT INTO history (rid, version, last_updated, patients, labels, body)
+SELECT rid, version, last_updated, patients, labels, body FROM resource WHERE rid = ANY(%s) AND version > 0
 """
 _REPLACE = """
 UPDATE resource r SET version = u.version, last_updated = u.last_updated, patients = u.patients::bigint[], draft = u.draft,
-    narrative = u.narrative, content = u.content, body = u.body
-FROM unnest(%s::bigint[], %s::integer[], %s::timestamptz[], %s::text[], %s::boolean[], %s::bigint[], %s::bigint[], %s::bytea[])
-    AS u (rid, version, last_updated, patients, draft, narrative, content, body)
+    labels = u.labels, narrative = u.narrative, content = u.content, body = u.body
+FROM unnest(%s::bigint[], %s::integer[], %s::timestamptz[], %s::text[], %s::boolean[], %s::smallint[], %s::bigint[], %s::bigint[],
+    %s::bytea[])
+    AS u (rid, version, last_updated, patients, draft, labels, narrative, content, body)
 WHERE r.rid = u.rid
 """
 _LEAVE_ALL = "DELETE FROM compartment WHERE rid = ANY(%s)"
 _SET_DERIVED = """
-UPDATE resource r SET patients = u.patients::bigint[], narrative = u.narrative, content = u.content
-FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[]) AS u (rid, patients, narrative, content)
-WHERE r.rid = u.rid
-    AND (r.patients, r.narrative, r.content) IS DISTINCT FROM (u.patients::bigint[], u.narrative, u.content)
+UPDATE resource r SET patients = u.patients::bigint[], labels = u.labels, narrative = u.narrative, content = u.content
+FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::bigint[], %s::bigint[]) AS u (rid, patients, labels, narrative, content)
+WHERE r.rid = u.rid AND (r.patients, r.labels, r.narrative, r.content)
+    IS DISTINCT FROM (u.patients::bigint[], u.labels, u.narrative, u.content)
 """
 _LEAVE = "DELETE FROM compartment c USING unnest(%s::bigint[], %s::bigint[]) AS u (patient, rid) WHERE c.patient = u.patient AND c.rid = u.rid"
 
@@ -163,7 +165,8 @@ class Writer:
         connection.execute(_LEAVE_ALL, (rids,))
         patients = ["{" + ",".join(map(str, change.patients)) + "}" for change in found.changes]
         keys = self._said(writes)
-        connection.execute(_SET_DERIVED, (rids, patients, [n for n, _ in keys], [c for _, c in keys]))
+        labels = [bits_of(json.encode(write.resource), write.resource) for write in writes]
+        connection.execute(_SET_DERIVED, (rids, patients, labels, [n for n, _ in keys], [c for _, c in keys]))
         rows.insert(connection, found.tables)
         # A hook takes version 1 for new, where nothing has to be removed first.
         changes = [replace(change, version=max(2, change.version)) for change in found.changes]
@@ -213,7 +216,11 @@ class Writer:
         body = compress(write.body) if write.body is not None and write.resource is not None else None
         draft = write.resource is not None and self.is_draft(write.resource)
         kind = write.rid >> 40
-        return (write.rid, kind, write.id, write.version, write.last_updated, patients, draft, *said, body)
+        labels = bits_of(write.body, write.resource)
+        return (
+            *(write.rid, kind, write.id, write.version, write.last_updated, patients, draft, labels),
+            *(*said, body),
+        )
 
 
 @dataclass(frozen=True, slots=True)
