@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -53,9 +54,8 @@ def answer(context: Context, entry: Entry) -> Result:
     """Carry out one entry. Raises FhirError."""
     if entry.refusal:
         raise entry.refusal
-    if entry.is_operation:
-        return call_entry(context, entry)
-    return _ANSWERS[entry.method](context, entry)
+    found = call_entry(context, entry) if entry.is_operation else _ANSWERS[entry.method](context, entry)
+    return replace(found, body=None) if entry.method == "HEAD" else found
 
 
 def _get(context: Context, entry: Entry) -> Result:

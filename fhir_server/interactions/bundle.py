@@ -22,7 +22,7 @@ _CARRY_OUT = {"transaction": transaction, "batch": batch}
 
 def process(context: Context, body: bytes, preferred: str = "") -> Result:
     """200 with the response Bundle; a transaction that fails raises instead."""
-    kind, entries = bundle_entries(body)
+    kind, entries = bundle_entries(body, context.base)
     act = _CARRY_OUT.get(kind)
     if act is None:
         raise FhirError(

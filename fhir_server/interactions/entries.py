@@ -104,8 +104,8 @@ class Entry:
             raise error.within(f"{self.place}.resource") from None
 
 
-def bundle_entries(body: bytes) -> tuple[str, list[Entry]]:
-    """The Bundle's type and its entries. Raises NOT_JSON or BAD_REQUEST."""
+def bundle_entries(body: bytes, base: str = "") -> tuple[str, list[Entry]]:
+    """The Bundle's type and its entries; addresses may start with our own `base`. Raises NOT_JSON or BAD_REQUEST."""
     try:
         found = _DECODER.decode(body)
     except msgspec.ValidationError as error:
@@ -116,7 +116,7 @@ def bundle_entries(body: bytes) -> tuple[str, list[Entry]]:
         raise FhirError(Problem.NOT_JSON, f"The body is not JSON: {error}") from None
     if found.resource_type != "Bundle":
         raise FhirError(Problem.BAD_REQUEST, "Expected a Bundle.", "resourceType")
-    return found.type, [_read(number, entry) for number, entry in enumerate(found.entry)]
+    return found.type, [_read(number, entry, base) for number, entry in enumerate(found.entry)]
 
 
 def entries_of(bundle: Mapping[str, Any]) -> list[Entry]:
@@ -124,16 +124,16 @@ def entries_of(bundle: Mapping[str, Any]) -> list[Entry]:
     return bundle_entries(json.encode(bundle))[1]
 
 
-def _read(number: int, entry: _Entry) -> Entry:
+def _read(number: int, entry: _Entry, base: str) -> Entry:
     try:
-        found = _entry(number, entry)
+        found = _entry(number, entry, base)
         found.refusal = _refusal(found)
     except FhirError as error:
         found = Entry(number, "", "", "", "", "", None, refusal=error)
     return found
 
 
-def _entry(number: int, entry: _Entry) -> Entry:
+def _entry(number: int, entry: _Entry, base: str) -> Entry:
     place, request = f"Bundle.entry[{number}]", entry.request
     if request is None:
         raise FhirError(
@@ -143,7 +143,7 @@ def _entry(number: int, entry: _Entry) -> Entry:
         raise FhirError(
             Problem.BAD_REQUEST, f"Expected one of {', '.join(METHODS)}.", f"{place}.request.method"
         )
-    path, _, query = request.url.partition("?")
+    path, _, query = request.url.removeprefix(f"{base}/" if base else "").partition("?")
     kind, logical_id, tail = _path(path, place)
     raw = entry.resource if memoryview(entry.resource).nbytes else None
     return Entry(

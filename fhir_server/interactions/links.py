@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 from typing_extensions import Buffer
@@ -41,14 +41,8 @@ class Links:
             if match and match.group() != local:
                 self.known.setdefault(match.group(), local)
 
-    def find_conditional(self, bodies: Iterable[Buffer | None]) -> None:
-        """Resolve every conditional reference of the bodies, with one statement a parameter where it can be."""
-        self.find(
-            {json.decode(text) for body in bodies if body is not None for text in _CONDITIONAL.findall(body)}
-        )
-
     def find(self, wanted: Collection[str]) -> None:
-        """Resolve these conditional references."""
+        """Resolve these conditional references, with one statement a parameter where it can be."""
         grouped: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         for text in wanted:
             kind, _, query = text.partition("?")
@@ -123,6 +117,11 @@ class Links:
         if not ("urn:" in div or "href=" in div or "src=" in div):
             return div
         return _NARRATIVE.sub(lambda found: self.known.get(found.group(), found.group()), div)
+
+
+def conditional_texts(body: Buffer | None) -> set[str]:
+    """The conditional references of a resource's JSON."""
+    return {json.decode(text) for text in _CONDITIONAL.findall(body)} if body is not None else set()
 
 
 def make_local(context: Context, resource: dict[str, Any]) -> None:

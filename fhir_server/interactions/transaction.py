@@ -18,7 +18,7 @@ from fhir_server.interactions.batch import named
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.delete import matching
 from fhir_server.interactions.entries import Entry
-from fhir_server.interactions.links import Links
+from fhir_server.interactions.links import Links, conditional_texts
 from fhir_server.interactions.read import read
 from fhir_server.interactions.writing import again, check_id, checked, keep_profiles, result_of
 from fhir_server.r4 import json
@@ -111,14 +111,10 @@ def _write(
         _identify(context, entry, plan, results)
     plan.writes.sort(key=lambda pair: pair[0].number)
     _refuse_overlap([*gone, *(write for _, write in plan.writes)])
-    plan.links.find_conditional(entry.raw for entry, _ in plan.writes)
-    for entry, write in plan.writes:
-        write.resource = named(entry, partial(_resource, context, entry, write, plan.links))
-        write.known_content = known_content
-        named(entry, partial(_keep_profiles, context, entry, write))
-    if plan.writes:
-        assert context.connection is not None
-        context.apply(context.connection, [write for _, write in plan.writes])
+    asked = {entry.number: conditional_texts(entry.raw) for entry, _ in plan.writes}
+    waiting = _waiting(context, plan, asked)
+    _store(context, plan, [p for p in plan.writes if p[0].number not in waiting], asked, known_content)
+    _store(context, plan, [p for p in plan.writes if p[0].number in waiting], asked, known_content)
     for entry, write in plan.writes:
         results[entry.number] = result_of(write)
     for entry, write in plan.same:
@@ -126,12 +122,44 @@ def _write(
     return plan.links
 
 
+def _waiting(context: Context, plan: _Plan, asked: dict[int, set[str]]) -> set[int]:
+    """Entries whose conditional references may mean what other entries write: those are resolved last (step 5 of the rules).
+
+    Where every reference has to lead to something that is there, all are written at once, and conditional references find what was there before."""
+    if context.service.settings.references == "enforce":
+        return set()
+    written = {write.type for _, write in plan.writes}
+    waiting = {number for number, texts in asked.items() if written & {t.partition("?")[0] for t in texts}}
+    for entry, write in plan.writes:
+        if entry.number in waiting:
+            write.is_new = False  # what is written first may refer to it, and so keep a place for it
+    return waiting
+
+
+def _store(
+    context: Context,
+    plan: _Plan,
+    writes: Sequence[tuple[Entry, Write]],
+    asked: dict[int, set[str]],
+    known_content: bool,
+) -> None:
+    """Resolve, check and write these."""
+    plan.links.find({text for entry, _ in writes for text in asked[entry.number]})
+    for entry, write in writes:
+        write.resource = named(entry, partial(_resource, context, entry, write, plan.links))
+        write.known_content = known_content
+        named(entry, partial(_keep_profiles, context, entry, write))
+    if writes:
+        assert context.connection is not None
+        context.apply(context.connection, [write for _, write in writes])
+
+
 def _linked(entry: Entry, links: Links) -> Entry:
     """What an operation is given speaks of the other entries by their fullUrl, like any resource of the Bundle."""
     if entry.raw is None or not entry.is_operation:
         return entry
     resource = entry.resource()
-    links.find_conditional([entry.raw])
+    links.find(conditional_texts(entry.raw))
     named(entry, partial(links.rewrite, resource, entry.place))
     return replace(entry, raw=msgspec.Raw(json.encode(resource)))
 

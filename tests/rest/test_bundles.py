@@ -295,3 +295,10 @@ def test_a_transaction_of_thousands_of_entries_goes_in(fhir: httpx.Client) -> No
     rows = done(fhir, *many, post("Patient", patient))
     assert len(rows) == 3000
     assert count(fhir, f"Observation?subject={place(rows[-1])}&_total=accurate&_count=1") == 2999
+
+
+def test_an_entry_with_head_is_answered_without_the_resource(fhir: httpx.Client) -> None:
+    done(fhir, put("Patient/a", active=True))
+    (told,) = done(fhir, ask("HEAD", "Patient/a"))
+    assert told.keys() == {"response"}
+    assert told["response"]["etag"] == 'W/"1"'

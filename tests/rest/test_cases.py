@@ -54,6 +54,7 @@ def _first_failure(fhir: httpx.Client, steps: list[Step]) -> str:
 def _asked(fhir: httpx.Client, method: str, step: Step) -> httpx.Response:
     body = step.get("body")
     content = body.encode() if isinstance(body, str) else None if body is None else json.encode(body)
+    content = content and content.replace(b'"BASE/', f'"{str(fhir.base_url).rstrip("/")}/'.encode())
     kind = {} if body is None else {"content-type": FHIR_JSON}
     headers = {**kind, **{name.lower(): text for name, text in step.get("send", {}).items()}}
     return fhir.request(method, "/" + str(step[method]), content=content, headers=headers)
