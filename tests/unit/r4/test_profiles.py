@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_server.r4.outcome import Issue
@@ -189,6 +189,7 @@ _ANY = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(sorted(BASES)), data=st.data(), value=_ANY)
 def test_any_value_anywhere_is_answered(name: str, data: st.DataObject, value: Any) -> None:
     """Whatever stands where: issues with places inside the resource, never an exception."""
@@ -204,6 +205,22 @@ def test_any_value_anywhere_is_answered(name: str, data: st.DataObject, value: A
         )
 
 
+@settings(deadline=None)
+@given(members=st.sets(st.sampled_from(sorted(BASES["patient"].keys() - {"resourceType", "meta"}))))
+def test_what_breaks_a_profile_breaks_those_that_constrain_it(members: set[str]) -> None:
+    """And the resource of a Bundle's entry is judged as it would be alone."""
+    patient = {name: value for name, value in BASES["patient"].items() if name not in members}
+    base = _broken(conform(patient, LIBRARY))
+    assert base <= _broken(conform(patient, LIBRARY, [f"{CANONICAL}ward-newborn"]))
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]}
+    assert _broken(conform(bundle, LIBRARY)) == base
+
+
+def _broken(issues: list[Issue]) -> set[tuple[str, str]]:
+    return {(issue.key, issue.severity) for issue in issues}
+
+
+@settings(deadline=None)
 @given(data=st.data(), value=_ANY)
 def test_any_definition_is_a_tree_or_none(data: st.DataObject, value: Any) -> None:
     """A StructureDefinition that somebody got wrong is a profile that is not known, never an exception."""
