@@ -13,7 +13,18 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from fhir_server.interactions.context import OperationTable, Service
-from fhir_server.operations import convert, document, everything, ingest, lastn, meta, reindex, validate
+from fhir_server.operations import (
+    break_glass,
+    convert,
+    document,
+    everything,
+    explain_access,
+    ingest,
+    lastn,
+    meta,
+    reindex,
+    validate,
+)
 from fhir_server.operations.call import call
 from fhir_server.operations.registry import Operation, Operations
 from fhir_server.r4.profiles.levels import Levels
@@ -39,6 +50,8 @@ _READ_KEY = "SELECT value FROM server_key WHERE name = 'cursor'"
 AIAST = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "AIAST")
 OPERATIONS: tuple[Operation, ...] = (
     ingest.OPERATION,
+    explain_access.OPERATION,
+    break_glass.OPERATION,
     everything.OPERATION,
     everything.OF_ENCOUNTER,
     lastn.OPERATION,

@@ -127,6 +127,9 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "file for the head of the audit log's chain, outside the database; empty: in the data folder of the embedded Postgres",
     ),
+    Setting(
+        "break_glass_minutes", int, 30, "how long a clinician's broken glass stays open", least=1, most=1440
+    ),
     Setting("cors_origins", str, "", "origins of browser apps that may call the API, separated by commas"),
     Setting(
         "log",
@@ -167,6 +170,7 @@ class Settings:
     pool: int = 8
     audit_key: str = field(default="", repr=False)
     audit_head: str = ""
+    break_glass_minutes: int = 30
     cors_origins: str = ""
     log: str = "info"
 

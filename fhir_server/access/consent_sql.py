@@ -65,6 +65,15 @@ class Judged:
         text = f"EXISTS (SELECT FROM break_glass b WHERE b.patient = ANY({row}.patients) AND b.actor = %s AND b.until > now())"
         return Fragment(text, (self.actor.subject,))
 
+    def speaking(self, row: str, kind: str) -> Fragment:
+        """SELECT of the provisions that speak of a row of `resource`; the row is still to be named."""
+        speaks = self._speaks("d", row, kind)
+        text = (
+            f"SELECT d.reference, d.node, d.permits FROM resource {row} JOIN consent_rule d ON d.patient = ANY({row}.patients)"
+            f" WHERE {speaks.text}"
+        )
+        return Fragment(text, speaks.values)
+
     def _speaks(self, rule: str, row: str, kind: str) -> Fragment:
         own, inner = (_CONDITIONS.format(x=x, r=row, kind=kind) for x in (rule, "e"))
         values = (list(and_broader(self.purpose)), self._tokens())

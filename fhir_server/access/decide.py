@@ -62,6 +62,27 @@ class Access:
         """
         return self._condition(alias, type_column(alias), "read", [s for s in self.scopes if not s.query])
 
+    def rules(self, alias: str) -> Iterator[tuple[str, Fragment]]:
+        """The parts of `on`, each with its name: what $explain-access asks one by one."""
+        kind = f"{alias}.type"
+        yield _role_reason(self.actor), self._role(alias, kind, "r")
+        for scope in self.scopes:
+            yield f"scope {scope}", self._scope(scope, alias, kind)
+        if is_judged(self.actor.role, self.purpose):
+            judged = Judged(self.actor, self.purpose)
+            yield "no Consent denies", judged.not_denied(alias, kind)
+            yield "sensitive categories are permitted by name", judged.labels_permitted(alias, kind)
+            if self.purpose is Purpose.BTG:
+                yield "the glass was broken", judged.glass_broken(alias)
+            if self.actor.role is Role.SYSTEM and self.mode == "opt-in":
+                yield "a Consent permits", judged.permitted(alias, kind)
+
+    def speaking(self, alias: str) -> Fragment | None:
+        """A SELECT of (reference, provision, permits) of the provisions that speak of a row; None where Consents do not count."""
+        if not is_judged(self.actor.role, self.purpose):
+            return None
+        return Judged(self.actor, self.purpose).speaking(alias, f"{alias}.type")
+
     def permits(self, interaction: str, resource_type: str = "") -> bool:
         """Whether the interaction or `$operation` is open to the actor at all; an empty type means any type."""
         if interaction in OPEN:

@@ -116,6 +116,7 @@ OPERATIONS: dict[str, tuple[frozenset[Role], str]] = {
     "$sign-off": (frozenset({Role.CLINICIAN}), "u"),
     "$ingest": (frozenset({Role.SYSTEM}), "c"),
     "$explain-access": (ANYBODY, "r"),
+    "$break-glass": (frozenset({Role.CLINICIAN}), ""),
     "$everything": (ANYBODY, "s"),
     "$lastn": (ANYBODY, "s"),
     "$stats": (ANYBODY, "s"),
