@@ -5,14 +5,17 @@ https://hl7.org/fhir/R4/http.html#capabilities and https://hl7.org/fhir/R4/capab
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fhir_server.interactions.context import Context, Result
 from fhir_server.r4 import json
 from fhir_server.r4.definitions import RESOURCE_TYPES
 from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.r4.profiles.library import base_type
 from fhir_server.search.conditions import MODIFIERS
 from fhir_server.search.parameters import Parameter
+from fhir_server.store import packages
 from fhir_server.store.write import instant
 
 VERSION = "0.1.0"
@@ -78,7 +81,7 @@ def _rest(context: Context) -> Json:
     return {
         "mode": "server",
         "security": _security(context),
-        "resource": [_resource(context, name) for name in RESOURCE_TYPES],
+        "resource": _resources(context),
         "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
         "searchParam": [{"name": name, "type": kind} for name, kind in SPECIAL.items()],
         "operation": [_operation(context, o) for o in context.service.operations.all if o.system],
@@ -96,7 +99,22 @@ def _security(context: Context) -> Json:
     return {"cors": True, "service": [{"coding": [{"system": system, "code": "SMART-on-FHIR"}]}]}
 
 
-def _resource(context: Context, name: str) -> Json:
+def _resources(context: Context) -> list[Json]:
+    """Each type, with the profiles that were stored for it: resources that claim one are judged by it."""
+    kind, url = (context.service.registry.get("StructureDefinition", name) for name in ("type", "url"))
+    assert kind is not None
+    assert url is not None
+    with context.connect() as connection:
+        stored = packages.profiles(connection, kind.id, url.id)
+    return [_resource(context, name, _constraining(stored.get(name, ()))) for name in RESOURCE_TYPES]
+
+
+def _constraining(urls: Sequence[str]) -> list[str]:
+    """R4's own definition of a type is no profile of it."""
+    return [url for url in urls if not base_type(url)]
+
+
+def _resource(context: Context, name: str, profiles: Sequence[str]) -> Json:
     registry = context.service.registry
     parameters = registry.by_type.get(name, {})
     references = [p for p in parameters.values() if p.type == "reference"]
@@ -122,6 +140,8 @@ def _resource(context: Context, name: str) -> Json:
         for o in context.service.operations.all
         if (o.type_level or o.instance) and (not o.types or name in o.types)
     ]
+    if profiles:
+        found["supportedProfile"] = list(profiles)
     return found | ({"operation": operations} if operations else {})
 
 

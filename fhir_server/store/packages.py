@@ -31,6 +31,11 @@ _URLS = """
 SELECT u.value, u.rid FROM uri_index u JOIN resource r ON r.rid = u.rid
 WHERE u.param = %s AND r.body IS NOT NULL
 """
+_PROFILES = """
+SELECT DISTINCT t.value, u.value FROM uri_index u JOIN uri_index t ON t.rid = u.rid AND t.param = %s
+JOIN resource r ON r.rid = u.rid
+WHERE u.param = %s AND r.body IS NOT NULL ORDER BY t.value, u.value
+"""
 _BODIES = "SELECT body FROM resource WHERE rid = ANY(%s) AND body IS NOT NULL"
 
 
@@ -39,6 +44,14 @@ def loaded(connection: Connection[Any]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for name, version in connection.execute("SELECT name, version FROM package").fetchall():
         found.setdefault(name, set()).add(version)
+    return found
+
+
+def profiles(connection: Connection[Any], type_param: int, url_param: int) -> dict[str, list[str]]:
+    """Type -> canonical URLs of the stored StructureDefinitions of it."""
+    found: dict[str, list[str]] = {}
+    for kind, url in connection.execute(_PROFILES, (type_param, url_param)).fetchall():
+        found.setdefault(kind, []).append(url)
     return found
 
 

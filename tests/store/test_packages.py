@@ -13,6 +13,7 @@ from fhir_server.__main__ import DISTRIBUTION, main
 from fhir_server.commands.load import load
 from fhir_server.commands.serve import _prepare
 from fhir_server.ingest import Ingested
+from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.context import Context, Service
 from fhir_server.interactions.create import create
 from fhir_server.interactions.patch import patch
@@ -93,6 +94,15 @@ def test_another_process_learns_of_it(dsn: str, context: Context, ward: Path) ->
         assert other.library.tree(WARD) is not None
     finally:
         other.database.close()
+
+
+def test_the_capability_statement_names_stored_profiles(context: Context, ward: Path) -> None:
+    loaded(context, ward)
+    said = json.decode_object(capabilities(context).body or b"")
+    profiles = {row["type"]: row.get("supportedProfile", []) for row in said["rest"][0]["resource"]}
+    assert WARD in profiles["Patient"]
+    assert profiles["Bundle"] == ["http://example.org/StructureDefinition/ward-letter"]
+    assert profiles["Condition"] == []
 
 
 def test_a_profile_that_is_deleted_is_known_no_more(context: Context) -> None:
