@@ -22,7 +22,7 @@ from ai_layer.ground import grounded
 from ai_layer.handoff import hand_off
 from ai_layer.permission import Permission, permission, refused
 from ai_layer.phrases import language_of, sentence
-from ai_layer.question import Question, understand, understand_after
+from ai_layer.question import ALLERGY, Question, understand, understand_after
 from ai_layer.recorded import recorded
 from ai_layer.retrieve import evidence_of, retrieve
 from ai_layer.settings import QUESTION_LETTERS, AiSettings
@@ -146,6 +146,8 @@ def borne_out(question: Question, evidence: Sequence[Evidence]) -> list[Evidence
             listed if question.asks_for_the_past else ([item for item in listed if item.is_current] or listed)
         )
     named = [item for item in evidence if item.is_named]
+    if ALLERGY in question.types:
+        return [item for item in named if item.type == ALLERGY]
     if question.concepts:
         exact = [item for item in named if {c.code for c in item.codings} & set(question.codes)]
         named = exact or named

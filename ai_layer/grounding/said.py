@@ -66,7 +66,8 @@ class Said:
 
 def taken_apart(text: str, facts: Sequence[Fact]) -> Said | None:
     """None where a date is none."""
-    marked, told = _without_told(_without_sources(plain(text), facts), facts)
+    unmarked = re.sub(f"[{NAME}{DATE}{TOLD}]", "?", plain(text))
+    marked, told = _without_told(_without_sources(unmarked, facts), facts)
     marked, concepts = _without_names(marked, facts)
     try:
         moments = [_moment(match) for match in _DATES.finditer(marked)]

@@ -21,6 +21,8 @@ from terminology.coding import Coding, best_text, codings_of
 from terminology.drugs import drug_classes, ingredients_of
 
 Json = dict[str, Any]
+ASKED_OF_THE_ABSENT = 2
+"""Questions of each topic that are put to a patient who has none of it."""
 FILES = ("retrieval_results.yaml", "retrieval_record.yaml")
 
 
@@ -52,6 +54,27 @@ def lay_questions(resources: Mapping[str, Sequence[Json]]) -> list[LayQuestion]:
                 key = able[n % len(able)]
                 found.append(LayQuestion(text, language, topic["about"], key, answers[key]))
     return found
+
+
+def unanswerable(resources: Mapping[str, Sequence[Json]]) -> list[LayQuestion]:
+    """Questions about a named thing, each put to one patient whose record holds nothing of it at any time."""
+    found: list[LayQuestion] = []
+    for name in FILES:
+        for topic in yaml.safe_load(files("fixtures").joinpath("cases", "evals", name).read_text()):
+            if not topic.get("absent", True):
+                continue
+            without = [key for key, own in resources.items() if not _expected(_ever(topic["finds"]), own)]
+            for n, (language, text) in enumerate(_asked(topic)):
+                if without and n < ASKED_OF_THE_ABSENT:
+                    found.append(
+                        LayQuestion(text, language, topic["about"], without[n % len(without)], frozenset())
+                    )
+    return found
+
+
+def _ever(finds: Any) -> list[Json]:
+    rules = finds if isinstance(finds, list) else [finds]
+    return [{k: v for k, v in rule.items() if k not in ("since", "until", "which")} for rule in rules]
 
 
 def _asked(topic: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

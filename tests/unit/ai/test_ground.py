@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ai_layer.claims import Claim
 from ai_layer.evidence import Evidence
@@ -65,3 +67,24 @@ def test_a_true_claim_stands(text: str, cited: tuple[str, ...]) -> None:
 )
 def test_a_wrong_claim_is_dropped(text: str, cited: tuple[str, ...]) -> None:
     assert grounded([Claim(text, cited)], EVIDENCE) == []
+
+
+WORDS = st.sampled_from(
+    [
+        *"§@‡.,;:%/-()[]{}",
+        "a1c",
+        "6.9",
+        "8.1 %",
+        "10 January 2026",
+        "31 February 2026",
+        "from",
+        "to",
+        "up",
+        "\n",
+    ]
+)
+
+
+@given(st.lists(WORDS | st.text(max_size=12), max_size=12).map(" ".join))
+def test_whatever_a_model_writes_is_judged_and_breaks_nothing(text: str) -> None:
+    assert len(grounded([Claim(text, (NEW, OLD))], EVIDENCE)) <= 1
