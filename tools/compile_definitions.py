@@ -137,14 +137,15 @@ def _row(found: Json, base: str, name: str) -> list[Any]:
 
 
 def _own_branches(expression: str, base: str) -> str:
-    """Of a union over several types only what speaks of this one."""
+    """Of a union over several types only what speaks of this one; a path without a type speaks of any."""
     parts, depth, start = [], 0, 0
     for at, letter in enumerate(expression + "|"):
         depth += (letter == "(") - (letter == ")")
         if letter == "|" and depth == 0:
             parts.append(expression[start:at].strip())
             start = at + 1
-    return " | ".join(p for p in parts if p.lstrip("(").split(".")[0].split(" ")[0] == base)
+    roots = [p.lstrip("(").split(".")[0].split(" ")[0] for p in parts]
+    return " | ".join(p for p, root in zip(parts, roots, strict=True) if root == base or root[:1].islower())
 
 
 def profiles(package: Path) -> Iterator[Json]:

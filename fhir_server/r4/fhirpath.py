@@ -29,10 +29,14 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Extractor:
-    """A compiled expression. `keys`: the members of the resource that it starts from (with [x]: the stem); empty = any."""
+    """A compiled expression. `keys`: the members of the resource that it starts from (with [x]: the stem); empty = any.
+
+    `run` starts from a resource, `within` from an element of one, which %resource then is.
+    """
 
     run: Callable[[Any], Values]
     keys: frozenset[str]
+    within: Callable[[Any, Any], Values]
 
 
 def compile_expression(expression: str, base: str = "") -> Extractor:
@@ -40,7 +44,11 @@ def compile_expression(expression: str, base: str = "") -> Extractor:
     parser = _Parser(_tokens(expression), base)
     step = parser.union()
     parser.expect_end()
-    return Extractor(lambda resource: step([resource], resource), frozenset(parser.keys))
+    return Extractor(
+        lambda resource: step([resource], resource),
+        frozenset(parser.keys),
+        lambda element, resource: step([element], resource),
+    )
 
 
 def branches(expression: str) -> list[str]:
@@ -153,11 +161,10 @@ class _Parser:
 
     def first_name(self) -> Step:
         text = self.peek()
-        if (
-            self.depth == 0
-            and text in (self.base, "Resource", "DomainResource", "%resource", "$this")
-            and text
-        ):
+        if text == "%resource":
+            self.take()
+            return lambda values, root: [root]
+        if self.depth == 0 and text in (self.base, "Resource", "DomainResource", "$this") and text:
             self.take()
             return _as_is
         if text == "$this":

@@ -121,7 +121,7 @@ def _reference(parameter: Parameter, resource: dict[str, Any], found: IndexRows)
 def _composite(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
     rows = found.setdefault("composite_index", set())
     for element in _values(parameter, resource):
-        for columns in composite.rows(element, parameter.components):
+        for columns in composite.rows(element, parameter.components, resource):
             rows.add((parameter.id, *map(columns.get, composite.STORED)))
 
 

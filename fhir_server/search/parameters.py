@@ -44,6 +44,7 @@ BUILT_IN = frozenset(
 )
 """Parameters that have no index rows: they are answered from the resource table, or by a rule of their own."""
 
+_TO_EXTENSION = re.compile(r"extension\('[^']*'\)$")
 _NARROWED = re.compile(r"^(?P<path>[\w.]+)\.where\(resolve\(\) is (?P<type>\w+)\)$")
 
 
@@ -135,17 +136,25 @@ def _add(registry: Registry, row: definitions.SearchParameter) -> None:
 def _compiled(registry: Registry, row: definitions.SearchParameter) -> Parameter:
     if row.type not in TABLES:
         raise ExpressionError(f"type {row.type} is not one of R4's")
-    extract = compile_expression(row.expression, row.base) if row.expression else None
+    if not row.expression and row.type != "special":
+        raise ExpressionError("R4 does not say where its values stand")
+    extract = compile_expression(_to_values(row.expression), row.base) if row.expression else None
     parts = tuple(_component(registry, definition, expression) for definition, expression in row.components)
     made = Parameter(row.id, row.base, row.code, row.type, row.expression, row.url, tuple(row.targets))
     return replace(made, stored=(row.id,), extract=extract, components=parts, config=row.config)
+
+
+def _to_values(expression: str) -> str:
+    """Where R4 leads to an extension, what it holds is meant."""
+    parts = branches(expression)
+    return " | ".join(f"{p}.value" if _TO_EXTENSION.search(p) else p for p in parts)
 
 
 def _component(registry: Registry, definition: str, expression: str) -> Component:
     found = registry.by_url.get(definition)
     if not found:
         raise ExpressionError(f"component {definition} is not known")
-    return Component(found[0].type, compile_expression(expression).run, tuple(found[0].targets))
+    return Component(found[0].type, compile_expression(expression).within, tuple(found[0].targets))
 
 
 def _share(parameters: dict[str, Parameter]) -> None:

@@ -15,7 +15,8 @@ from fhir_server.search.types import date, number, quantity, reference, string, 
 from fhir_server.search.types.asked import Asked, split
 from fhir_server.sql import Fragment, all_of
 
-Extract = Callable[[Any], list[Any]]
+Extract = Callable[[Any, Any], list[Any]]
+"""(element, its resource) -> values."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "token": ("system", "code", "display"),
@@ -71,9 +72,11 @@ class Component:
     types: tuple[str, ...] = ()
 
 
-def rows(element: Any, components: Sequence[Component]) -> Iterator[dict[str, Any]]:
+def rows(element: Any, components: Sequence[Component], resource: Any) -> Iterator[dict[str, Any]]:
     """Each combination of the components' rows; none where a component has no value."""
-    found = [[row for value in c.extract(element) for row in ROWS[c.type](value)] for c in components]
+    found = [
+        [row for value in c.extract(element, resource) for row in ROWS[c.type](value)] for c in components
+    ]
     for combination in product(*found):
         columns: dict[str, Any] = {}
         for place, (component, row) in enumerate(zip(components, combination, strict=True), 1):
