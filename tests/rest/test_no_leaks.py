@@ -91,6 +91,9 @@ GETS = [
     "Observation?_elements=code", "Observation?_lastUpdated=gt2000",
     "Encounter?_has:Observation:encounter:code:text=Zzyzx", "Observation?patient:missing=true", "Observation?patient:not=a", "AuditEvent", "Provenance",
     "Observation?patient:identifier=x", "Observation?subject=b", "Observation?subject=b&_include=*", "Patient/a?_elements=name", "Patient?link=Patient/b",
+    "Patient/b/$everything", "Patient/a/$everything", "Patient/$everything", "Patient/$everything?_type=Observation", "Encounter/e-b/$everything", "Encounter/e-a/$everything",
+    "Observation/$lastn?patient=b&code=4548-4", "Observation/$lastn?code=4548-4", "Observation/$lastn?code=4548-4&_include=*&_revinclude:iterate=*", "Patient/b/$meta",
+    "Patient/b/_history/1/$meta", "Observation/o-b/$meta", "Patient/$meta", "$meta", "Observation/o-b/$validate", "Patient/_history?_summary=count",
 ]  # fmt: skip
 
 
@@ -125,7 +128,8 @@ ABOUT_IDS = [
     "Patient/{b}", "Patient/{b}/_history", "Patient/{b}/_history/1", "Observation/o-{b}", "Observation/o-{b}/_history/2", "Binary/x-{b}",
     "Group/g-{b}", "Task/t-{b}", "Patient/{b}/Observation", "Observation?patient={b}", "Observation?subject=Patient/{b}&_total=accurate",
     "Patient?_id={b}", "Observation?_list=l-{b}", "Practitioner?_has:Patient:general-practitioner:_id={b}", "Schedule?actor=Patient/{b}",
-    "Observation?_id=o-{b}", "?_id={b}", "Encounter/e-{b}/Observation",
+    "Observation?_id=o-{b}", "?_id={b}", "Encounter/e-{b}/Observation", "Patient/{b}/$everything", "Encounter/e-{b}/$everything", "Patient/{b}/$meta", "Patient/{b}/_history/1/$meta",
+    "Observation/$lastn?patient={b}&code=4548-4", "Patient/{b}/_history?_summary=count",
 ]  # fmt: skip
 
 
