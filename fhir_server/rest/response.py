@@ -120,6 +120,7 @@ def _written(incoming: Incoming, status: int, body: bytes, headers: Headers) -> 
     pretty = "_pretty" in incoming.query and incoming.parameter("_pretty") == "true"
     if kind == "xml":
         body = xml.to_xml(json.decode_object(body))
+        body = xml.indented(body) if pretty else body
     elif pretty:
         body = msgspec.json.format(body, indent=2)
     return Outgoing(status, body, {**headers, "content-type": MEDIA["xml" if kind == "xml" else "json"]})

@@ -30,7 +30,7 @@ from fhir_server.rest.auth import Auth, auth_of, cookie_name, is_https, require_
 from fhir_server.rest.endpoint import incoming_of, read_body, sent
 from fhir_server.rest.request import FORM, Incoming
 from fhir_server.rest.response import Outgoing, json_answer
-from fhir_server.rest.signin import SESSION_LASTS
+from fhir_server.rest.signin import SESSION_LASTS, WINDOW
 from fhir_server.rest.tokens import SESSION
 
 MOST_BYTES = 16_384
@@ -59,7 +59,8 @@ def _route(service: Service, auth: Auth, handler: Handler) -> Callable[[Request]
             incoming.body = await read_body(request, MOST_BYTES)
             found = await run_in_threadpool(handler, service, auth, incoming)
         except FhirError as error:
-            found = response.refused(incoming, error)
+            wait = {"retry-after": str(int(WINDOW.total_seconds()))}
+            found = response.refused(incoming, error, wait if error.problem is Problem.THROTTLED else None)
         return sent(incoming, found)
 
     return answer
