@@ -24,7 +24,18 @@ from fhir_server.store.read import Version
 from fhir_server.store.write import instant
 
 Pair = tuple[str, str]
-PARAMETERS = ("_count", "_since", "_at", "_sort", "_cursor", "_summary", "_elements", "_format", "_pretty")
+PARAMETERS = (
+    "_count",
+    "_since",
+    "_at",
+    "_list",
+    "_sort",
+    "_cursor",
+    "_summary",
+    "_elements",
+    "_format",
+    "_pretty",
+)
 SORTS = {"-_lastUpdated": True, "_lastUpdated": False, "": True, "none": True}
 
 
@@ -37,7 +48,14 @@ def history(context: Context, resource_type: str, logical_id: str, pairs: Sequen
     count = 0 if asked.get("_summary") == "count" else _count(context, asked.get("_count"))
     path = "/".join(part for part in (resource_type, logical_id, "_history") if part)
     place = _place(resource_type, logical_id)
-    where = all_of([place, *_times(asked), *_after(context, asked.get("_cursor", ""), newest_first)])
+    where = all_of(
+        [
+            place,
+            *_times(asked),
+            *_listed(context, asked),
+            *_after(context, asked.get("_cursor", ""), newest_first),
+        ]
+    )
     if resource_type == "AuditEvent":
         telling.catch_up(context.service)
     with context.connect() as connection:
@@ -47,7 +65,9 @@ def history(context: Context, resource_type: str, logical_id: str, pairs: Sequen
         shown = [(version.rid, version.version) for version in found[:count]]
         context.record("history", path, urlencode(pairs), shown)
         if count == 0:
-            total = store.count_versions(connection, context.access, all_of([place, *_times(asked)]))
+            total = store.count_versions(
+                connection, context.access, all_of([place, *_times(asked), *_listed(context, asked)])
+            )
             return Result(200, _counted(context, total, pairs, path))
     return Result(200, _bundle(context, found, count, pairs, path))
 
@@ -55,7 +75,8 @@ def history(context: Context, resource_type: str, logical_id: str, pairs: Sequen
 def _refuse_unknown(context: Context, pairs: Sequence[Pair]) -> None:
     unknown = [name for name, _ in pairs if name not in PARAMETERS]
     if unknown and not context.lenient:
-        raise FhirError(Problem.UNKNOWN_PARAMETER, f"A history knows {', '.join(PARAMETERS[:7])}.")
+        known = ", ".join(name for name in PARAMETERS if name != "_cursor")
+        raise FhirError(Problem.UNKNOWN_PARAMETER, f"{unknown[0][:64]}: a history knows {known}.")
 
 
 def _place(resource_type: str, logical_id: str) -> Fragment:
@@ -82,6 +103,20 @@ def _times(asked: dict[str, str]) -> list[Fragment]:
             Fragment(f"v.last_updated < %s AND NOT EXISTS ({later})", (period.hi, period.lo, period.lo))
         )
     return found
+
+
+def _listed(context: Context, asked: dict[str, str]) -> list[Fragment]:
+    """`_list`: versions of the resources that are items of this List, if it may be read."""
+    item = context.service.registry.get("List", "item")
+    if not asked.get("_list") or item is None:
+        return []
+    allowed = context.access.on("l")
+    text = (
+        "v.rid IN (SELECT i.target FROM resource l JOIN reference_index i ON i.rid = l.rid AND i.param = ANY(%s)"
+        f" WHERE l.type = %s AND l.id = %s AND l.body IS NOT NULL AND ({allowed.text}))"
+    )
+    values = (list(item.stored), TYPE_CODE["List"], asked["_list"].removeprefix("List/"), *allowed.values)
+    return [Fragment(text, values)]
 
 
 def _interval(name: str, text: str) -> Interval:

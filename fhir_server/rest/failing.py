@@ -24,6 +24,8 @@ PLACES: dict[Problem, str] = {
     Problem.NOT_ACCEPTABLE: "http.Accept",
     Problem.UNSUPPORTED_MEDIA: "http.Content-Type",
 }
+OF_THE_BODY = (Problem.BAD_REQUEST, Problem.INVALID, Problem.NOT_PROCESSABLE, Problem.BUSINESS_RULE)
+"""Those that are usually about what was sent."""
 OWN = (Problem.INTERNAL, Problem.UNAVAILABLE)
 """Those that lie nowhere in the request."""
 _NAMED = ("If-Match", "If-None-Exist", "Content-Encoding", "Prefer")
@@ -45,7 +47,8 @@ def _place(incoming: Incoming, error: FhirError) -> str:
         if said.startswith(name):
             return f"http.{name}"
     asked = [name for name, _ in incoming.pairs if name and said.startswith(f"{name}:")]
-    return f"http.{asked[0]}" if asked else PLACES.get(error.problem, "http.url")
+    usual = "http.body" if incoming.body and error.problem in OF_THE_BODY else "http.url"
+    return f"http.{asked[0]}" if asked else PLACES.get(error.problem, usual)
 
 
 def headers(incoming: Incoming, error: FhirError) -> dict[str, str]:

@@ -63,7 +63,7 @@ _PATCH: Json = {
 _EVERYWHERE = {"_format": {"enum": ["json", "xml", "ndjson"]}, "_pretty": {"type": "boolean"}}
 _SHORTER = {"_summary": {"enum": ["true", "false", "text", "data", "count"]}, "_elements": _TEXT}
 _LISTED = {"_count": {"type": "integer", "minimum": 0}, "_sort": _TEXT, **_SHORTER}
-_HISTORY = {**_LISTED, "_since": _TEXT, "_at": _TEXT}
+_HISTORY = {**_LISTED, "_since": _TEXT, "_at": _TEXT, "_list": _TEXT}
 _SEARCH = {
     **_LISTED,
     **dict.fromkeys(("_id", "_lastUpdated", "_tag", "_profile", "_security", "_filter", "_list"), _TEXT),

@@ -93,7 +93,7 @@ GETS = [
     "Observation?patient:identifier=x", "Observation?subject=b", "Observation?subject=b&_include=*", "Patient/a?_elements=name", "Patient?link=Patient/b",
     "Patient/b/$everything", "Patient/a/$everything", "Patient/$everything", "Patient/$everything?_type=Observation", "Encounter/e-b/$everything", "Encounter/e-a/$everything",
     "Observation/$lastn?patient=b&code=4548-4", "Observation/$lastn?code=4548-4", "Observation/$lastn?code=4548-4&_include=*&_revinclude:iterate=*", "Patient/b/$meta",
-    "Patient/b/_history/1/$meta", "Observation/o-b/$meta", "Patient/$meta", "$meta", "Observation/o-b/$validate", "Patient/_history?_summary=count",
+    "Patient/b/_history/1/$meta", "Observation/o-b/$meta", "Patient/$meta", "$meta", "Observation/o-b/$validate", "Patient/_history?_summary=count", "_history?_list=l-b",
 ]  # fmt: skip
 
 
