@@ -17,6 +17,7 @@ from fhir_server.access.consent_rules import (
     CONFIDENTIALITY,
     GROUPS,
     LEVELS,
+    OTHER_ACTIONS,
     RESOURCE_TYPES,
     ROLES,
     codings,
@@ -90,9 +91,9 @@ def _walk(path: tuple[Json, ...], start: Rule, base: str, parent: int | None, fo
 def _narrowed(provision: Json, rule: Rule) -> Rule | None:
     """The rule with this provision's conditions; None where it is not about access or use at all."""
     actions = {code for _, code in codings(provision.get("action"))}
-    if actions and not actions & ACTIONS:
+    if actions and actions <= OTHER_ACTIONS:
         return None
-    if set(provision) - UNDERSTOOD:
+    if set(provision) - UNDERSTOOD or ("action" in provision and not actions & ACTIONS):
         rule = replace(rule, in_doubt=True)
     for name, narrow in _NARROW.items():
         if name in provision:

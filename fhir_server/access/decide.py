@@ -69,19 +69,13 @@ class Access:
         for scope in self.scopes:
             yield f"scope {scope}", self._scope(scope, alias, kind)
         if is_judged(self.actor.role, self.purpose):
-            judged = Judged(self.actor, self.purpose)
-            yield "no Consent denies", judged.not_denied(alias, kind)
-            yield "sensitive categories are permitted by name", judged.labels_permitted(alias, kind)
-            if self.purpose is Purpose.BTG:
-                yield "the glass was broken", judged.glass_broken(alias)
-            if self.actor.role is Role.SYSTEM and self.mode == "opt-in":
-                yield "a Consent permits", judged.permitted(alias, kind)
+            yield _consent_reason(self.actor, self.purpose, self.mode), all_of(self._consents(alias, kind))
 
     def speaking(self, alias: str) -> Fragment | None:
         """A SELECT of (reference, provision, permits) of the provisions that speak of a row; None where Consents do not count."""
         if not is_judged(self.actor.role, self.purpose):
             return None
-        return Judged(self.actor, self.purpose).speaking(alias, f"{alias}.type")
+        return self._judged().speaking(alias, f"{alias}.type")
 
     def permits(self, interaction: str, resource_type: str = "") -> bool:
         """Whether the interaction or `$operation` is open to the actor at all; an empty type means any type."""
@@ -129,11 +123,12 @@ class Access:
         """What the patients' Consents and the sensitive categories withhold; nothing from the patient, or from who keeps the server."""
         if not is_judged(self.actor.role, self.purpose):
             return
-        judged = Judged(self.actor, self.purpose)
-        withheld = judged.not_denied(alias, kind) & judged.labels_permitted(alias, kind)
-        yield withheld | judged.glass_broken(alias) if self.purpose is Purpose.BTG else withheld
-        if self.actor.role is Role.SYSTEM and self.mode == "opt-in":
-            yield judged.permitted(alias, kind)
+        permitted = self._judged().permitted(alias, kind)
+        yield permitted | self._judged().glass_broken(alias) if self.purpose is Purpose.BTG else permitted
+
+    def _judged(self) -> Judged:
+        is_exchange = self.actor.role is Role.SYSTEM and self.mode == "opt-in"
+        return Judged(self.actor, self.purpose, is_exchange)
 
     def _role(self, alias: str, kind: str, letter: str) -> Fragment:
         if self.actor.role is Role.PATIENT:

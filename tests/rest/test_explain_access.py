@@ -76,9 +76,9 @@ def explained(found: Json) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("address", "decision", "reason"),
     [
-        ("Observation/plain", "permit", "no Consent denies: holds"),
+        ("Observation/plain", "permit", "where a Consent names them: holds"),
         ("Condition/knee", "deny", "Consent/c/_history/1, provision 1: denies"),
-        ("Observation/hiv", "deny", "sensitive categories are permitted by name: does not hold"),
+        ("Observation/hiv", "deny", "sensitive categories where a Consent names them: does not hold"),
     ],
 )
 def test_the_patient_learns_who_may_see_what_and_why(
@@ -112,7 +112,10 @@ def test_an_exchange_needs_a_consent_and_the_system_sees_which(service: Service)
     ):
         found = system.get(f"/fhir/{address}/$explain-access?actor=Organization/hie&purpose=TREAT").json()
         assert explained(found)[0] == decision
-    assert "a Consent permits: does not hold" in explained(found)[1]
+    assert (
+        "a Consent permits; sensitive categories where a Consent names them: does not hold"
+        in explained(found)[1]
+    )
 
 
 def broken(lee: TestClient, reason: str = "Unconscious, no history at hand") -> Json:
