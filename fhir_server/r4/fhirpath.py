@@ -46,7 +46,7 @@ def compile_expression(expression: str, base: str = "") -> Extractor:
     parser.expect_end()
     return Extractor(
         lambda resource: step([resource], resource),
-        frozenset(parser.keys),
+        frozenset() if parser.says_truth else frozenset(parser.keys),
         lambda element, resource: step([element], resource),
     )
 
@@ -76,11 +76,12 @@ def _tokens(expression: str) -> list[tuple[str, str]]:
 
 
 class _Parser:
-    """Recursive descent; each method returns a Step."""
+    """Recursive descent; each method returns a Step. `says_truth`: true or false even where the members are missing."""
 
     def __init__(self, tokens: list[tuple[str, str]], base: str) -> None:
         self.tokens, self.at, self.base = tokens, 0, base
         self.keys: set[str] = set()
+        self.says_truth = False
         self.depth = 0
 
     def peek(self) -> str:
@@ -107,6 +108,7 @@ class _Parser:
     def either(self) -> Step:
         step = self.both()
         while self.peek() == "or":
+            self.says_truth |= self.depth == 0
             self.take()
             step = _logic(any, step, self.both())
         return step
@@ -114,6 +116,7 @@ class _Parser:
     def both(self) -> Step:
         step = self.equality()
         while self.peek() == "and":
+            self.says_truth |= self.depth == 0
             self.take()
             step = _logic(all, step, self.equality())
         return step

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from fhir_server.r4.definitions import RESOURCE_TYPES, TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.search import expression
+from fhir_server.search.current import current
 from fhir_server.search.parameters import Parameter, Registry
 from fhir_server.search.query import (
     AllOf,
@@ -245,7 +246,12 @@ def _refuse_modifier(name: str, modifier: str) -> None:
 
 def _list(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
     _refuse_modifier("_list", modifier)
-    return AnyOf(tuple(InList(unescape(v)) for v in split(value, ",") if v))
+
+    def make(name: str, text: str) -> Condition:
+        return parse_condition(registry, names, name, text)
+
+    wanted = [unescape(v) for v in split(value, ",") if v]
+    return AnyOf(tuple(current(names, v, make) if v.startswith("$") else InList(v) for v in wanted))
 
 
 def _says(column: str, name: str) -> MakeSpecial:

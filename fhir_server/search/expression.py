@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from fhir_server.r4.outcome import FhirError, Problem
-from fhir_server.search.query import AllOf, AnyOf, Condition, Not
+from fhir_server.search.query import AllOf, AnyOf, Condition, Match, Not
 
 MakeCondition = Callable[[str, str], Condition]
 
@@ -87,7 +88,9 @@ class _Reader:
         if operator == "pr":
             return self.make(f"{name}:missing", "false" if value == "true" else "true")
         if operator == "po":
-            return self.make(name, f"ap{value}")
+            return _overlaps(self.make, name, value)
+        if operator == "ew":
+            return _ends(self.make(name, value), name)
         if operator == "ne":
             return Not(self.make(name, value))
         if operator in _PREFIXED:
@@ -96,6 +99,19 @@ class _Reader:
             raise self.refuse()
         modifier = _MODIFIED[operator]
         return self.make(f"{name}:{modifier}" if modifier else name, value)
+
+
+def _overlaps(make: MakeCondition, name: str, value: str) -> Condition:
+    """Neither wholly before nor wholly after."""
+    outside = AnyOf((make(name, f"sa{value}"), make(name, f"eb{value}")))
+    return AllOf((make(f"{name}:missing", "false"), Not(outside)))
+
+
+def _ends(condition: Condition, name: str) -> Condition:
+    """No modifier of a URL says this."""
+    if not isinstance(condition, Match) or condition.parameter.type != "string":
+        raise FhirError(Problem.BAD_PARAMETER, f"_filter: ew is for strings, and {name} is none.")
+    return replace(condition, modifier="ends")
 
 
 def _value(token: str) -> str:

@@ -123,6 +123,11 @@ def _contains(asked: Asked, text: str) -> Fragment:
     return Fragment(f"position(%s in {asked.column('value')}) > 0", (fold(text),))
 
 
+def _ends(asked: Asked, text: str) -> Fragment:
+    folded = fold(text)
+    return Fragment(f"right({asked.column('value')}, %s) = %s", (len(folded), folded))
+
+
 def _exact(asked: Asked, text: str) -> Fragment:
     same = (fold(text)[:INDEXED_LETTERS], text)
     return Fragment(f"{asked.column('value')} = %s AND {asked.column('exact')} = %s", same)
@@ -133,7 +138,9 @@ _MODIFIERS: dict[str, Callable[[Asked, str], Fragment]] = {
     "contains": _contains,
     "exact": _exact,
     "text": _contains,
+    "ends": _ends,
 }
+"""`ends` is _filter's `ew`; no URL can say it."""
 MODIFIERS = ("contains", "exact", "text")
 HAVE_PARTS = ("family", "name")
 """Parameters with rows of `part_rows`, under their negative number."""
