@@ -24,7 +24,7 @@ from ai_layer.permission import Permission, permission, refused
 from ai_layer.phrases import language_of, sentence
 from ai_layer.question import ALLERGY, Question, understand, understand_after
 from ai_layer.recorded import recorded
-from ai_layer.retrieve import evidence_of, retrieve
+from ai_layer.retrieve import anchored, evidence_of, retrieve
 from ai_layer.settings import QUESTION_LETTERS, AiSettings
 from fhir_server.interactions.context import Context
 
@@ -47,6 +47,7 @@ def ask(context: Context, patient_id: str, text: str, language: str = "en", prev
         if escalated := danger(inside, patient_id, allowed, language):
             return recorded(inside, "ask", patient_id, escalated)
         question = understand_after(text, previous[:QUESTION_LETTERS], language, context.now())
+        question = anchored(inside.connection, context.access, patient_id, question)
         if question.is_definition:
             return recorded(inside, "ask", patient_id, Answer("answered", tuple(definition(question))))
         found = retrieve(
@@ -117,8 +118,10 @@ def with_next(answer: Answer, item: Evidence, language: str) -> Answer:
 
 
 def lead(question: Question) -> str:
-    """What is said first where a clinician has to be asked."""
-    return sentence(language_of(question.language), "clinician") if question.asks_for_advice else ""
+    """What is said first where somebody else is named, or a clinician has to be asked."""
+    language = language_of(question.language)
+    said = [sentence(language, "own_record")] if question.speaks_of_another else []
+    return " ".join([*said, sentence(language, "clinician")] if question.asks_for_advice else said)
 
 
 def asked_of(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:

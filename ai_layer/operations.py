@@ -16,7 +16,7 @@ from ai_layer.history import with_earlier
 from ai_layer.permission import permission, refused, withheld
 from ai_layer.question import Question, understand
 from ai_layer.recorded import recorded
-from ai_layer.retrieve import Found, retrieve
+from ai_layer.retrieve import Found, anchored, retrieve
 from ai_layer.settings import MOST_FOUND, AiSettings
 from fhir_server.interactions.context import Context, Result
 from fhir_server.operations.registry import EventStream, Operation, OperationRequest, Parameter
@@ -62,7 +62,10 @@ def _retrieve(context: Context, request: OperationRequest) -> Result:
         allowed = permission(inside, request.id, settings)
         if refusal := refused(allowed):
             raise FhirError(Problem.FORBIDDEN, f"{refusal.text} {refusal.reason}")
-        question = _with_times(understand(text, "en", context.now()), request)
+        question = anchored(
+            inside.connection, context.access, request.id, understand(text, "en", context.now())
+        )
+        question = _with_times(question, request)
         found = retrieve(
             inside.connection, context.access, request.id, question, settings.embedder, limit, types
         )

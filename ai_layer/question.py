@@ -58,12 +58,33 @@ _FOLLOWS = re.compile(r"^(?:and|et|what about|how about|also|then|ok|so|but|mais
 _EARLIER = re.compile(
     r"\b(?:before that|before then|the one before|previous one|prior to that|earlier one|avant (?:cela|ca)|celui d avant|celle d avant|la precedente|le precedent)\b"
 )
+_ANCHOR = re.compile(
+    r"\b(before|after|since|avant|apres|depuis) (?:my |the |l |la |mon |ma |cette |this |that )(.+)$"
+)
+_SURGERY = r"\m(surgery|surgical|operation|bypass|replacement|implantation|excision|extraction|incision|removal of|\w+ectomy)"
+"""What a record calls an operation, for `before the operation`."""
+_OTHERS = re.compile(
+    r"\bpatient/[\w.-]+|\b(?:my|mon|ma) (?:mother|mom|mum|father|dad|wife|husband|son|daughter|brother|sister|friend|partner|child|neighbou?r|boss"
+    r"|mere|pere|femme|mari|fils|fille|frere|soeur|ami|amie|enfant|voisine?)\b|\b(?:his|her|their)\b"
+)
+_FULL_NAME = re.compile(
+    r"\b(?:of|for|about|does|did|is|has|de|pour)\s+((?:[A-Z][a-zà-ÿ'’]+\s+){1,2}[A-Z][\w'’-]+)"
+)
 _FRENCH = re.compile(
     r"\b(?:mon|ma|mes|le|la|les|du|des|est|quels?|quelles?|je|ai|pour|au|aux|dans|combien|comment|contre|mal|et|sont|suis|un|une)\b"
 )
 _ENGLISH = re.compile(
     r"\b(?:my|the|is|are|what|which|when|how|do|did|have|i|am|for|of|in|and|was|were|any|to|on|it|last|a|an)\b"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """An event of the record that bounds the time: `before the operation`. `codes` of the event; none for any operation."""
+
+    side: str
+    codes: tuple[str, ...] = ()
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +99,12 @@ class Question:
     time: TimeSpan
     is_definition: bool
     classes: tuple[str, ...] = ()
+    anchor: Anchor | None = None
+
+    @property
+    def speaks_of_another(self) -> bool:
+        """Somebody else is named: the answer is still of this record alone, and says so."""
+        return bool(_OTHERS.search(self.text.lower())) or bool(_FULL_NAME.search(self.text))
 
     @property
     def codes(self) -> list[str]:
@@ -151,16 +178,38 @@ def understand(text: str, language: str, now: datetime) -> Question:
     """What the words tell."""
     folded = fold(text)
     spoken = "fr" if language.startswith("fr") or _is_french(folded) else "en"
-    tokens = [_speller(spoken).read(token) for token in folded.split()]
+    whole = [_speller(spoken).read(token) for token in folded.split()]
+    anchor, tokens = _anchor(whole, spoken)
     read = " ".join(tokens)
     types = _types(tokens, read)
     classes = _classes(tokens, types)
     concepts = _concepts(tokens, spoken, bool(classes))
     used = _used(concepts, spoken) | (frozenset(purposes.vocabulary()) if classes else frozenset())
     words = tuple(t for t in dict.fromkeys(tokens) if _says_something(t) and t not in used)
-    found = Question(text, language, concepts, words, types, time_span(read, now), False, classes)
+    found = Question(text, language, concepts, words, types, time_span(read, now), False, classes, anchor)
     asks_meaning = bool(_MEANS.search(folded)) or bool(_DEFINITION.match(folded))
-    return replace(found, is_definition=asks_meaning and bool(concepts) and not _OWN.search(folded))
+    return replace(
+        found,
+        is_definition=asks_meaning
+        and bool(concepts)
+        and not _OWN.search(folded)
+        and not found.speaks_of_another,
+    )
+
+
+def _anchor(tokens: list[str], spoken: str) -> tuple[Anchor | None, list[str]]:
+    """The event that bounds the time, and the words without it."""
+    match = _ANCHOR.search(" ".join(tokens))
+    if match is None:
+        return None, tokens
+    rest, kinds = match[2].split(), _words()[0]
+    events = [e for e in exact_matches(rest, spoken) if e.kind in (lay.Kind.PROCEDURE, lay.Kind.CONDITION)]
+    is_operation = any(kinds.get(word) == "Procedure" for word in rest)
+    if not events and not is_operation:
+        return None, tokens
+    side = "until" if match[1] in ("before", "avant") else "since"
+    codes = tuple(c.code for event in events for c in event.codings)
+    return Anchor(side, codes, "" if codes else _SURGERY), " ".join(tokens)[: match.start()].split()
 
 
 def understand_after(text: str, previous: str, language: str, now: datetime) -> Question:

@@ -7,7 +7,7 @@ concepts that the question names; then SQL takes their resources by time. docs/p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import Connection
@@ -46,6 +46,7 @@ class Found:
     is_named: bool
 
 
+_PATIENT = f"(SELECT rid FROM resource WHERE type = {TYPE_CODE['Patient']} AND id = %(patient)s)"
 _STATEMENT = """
 WITH owner AS (SELECT {patient_rid} AS rid),
 candidate AS (
@@ -102,7 +103,7 @@ def retrieve(
     allowed = access.on("r")
     values = {f"access_{n}": value for n, value in enumerate(allowed.values)}
     statement = _STATEMENT.format(
-        patient_rid=f"(SELECT rid FROM resource WHERE type = {TYPE_CODE['Patient']} AND id = %(patient)s)",
+        patient_rid=_PATIENT,
         access=_named(allowed.text, list(values)),
         order="ASC" if question.time.wants == "first" else "DESC",
         current=_current_first(question),
@@ -115,6 +116,29 @@ def retrieve(
         Found(version_of(row[:6]), max(0.0, float(row[6]) / top), row[7], row[8], bool(row[9]))
         for row in found
     ]
+
+
+_EVENT = """
+SELECT max(p.time) FROM passage p JOIN passage_text t ON t.hash = p.hash JOIN resource r ON r.rid = p.rid
+WHERE p.patient = {patient_rid} AND p.type = ANY(%(kinds)s) AND p.status <> ALL(%(excluded)s) AND r.body IS NOT NULL AND NOT r.draft
+  AND (p.code = ANY(%(codes)s) OR (%(pattern)s <> '' AND p.type = %(procedure)s AND t.text ~* %(pattern)s)) AND ({access})
+"""
+
+
+def anchored(connection: Connection[Any], access: Access, patient_id: str, question: Question) -> Question:
+    """The question with its time bounded by the event that it names (`before the operation`), where the record holds one."""
+    if question.anchor is None:
+        return question
+    allowed = access.on("r")
+    values = {f"access_{n}": value for n, value in enumerate(allowed.values)}
+    statement = _EVENT.format(patient_rid=_PATIENT, access=_named(allowed.text, list(values)))
+    kinds = [TYPE_CODE["Procedure"], TYPE_CODE["Condition"]]
+    event = {"codes": list(question.anchor.codes), "pattern": question.anchor.pattern, "procedure": kinds[0]}
+    more = {"patient": patient_id, "kinds": kinds, "excluded": list(EXCLUDED)}
+    row = connection.execute(statement, {**values, **event, **more}).fetchone()
+    if row is None or row[0] is None:
+        return question
+    return replace(question, time=replace(question.time, **{question.anchor.side: row[0]}))
 
 
 def _current_first(question: Question) -> str:

@@ -18,7 +18,7 @@ from ai_layer.evidence import Evidence
 from ai_layer.permission import permission, refused
 from ai_layer.question import understand
 from ai_layer.recorded import recorded
-from ai_layer.retrieve import evidence_of, retrieve
+from ai_layer.retrieve import anchored, evidence_of, retrieve
 from ai_layer.settings import AiSettings
 from fhir_server.interactions.context import Context
 from fhir_server.r4 import json
@@ -46,6 +46,7 @@ class ChartRetriever(BaseRetriever):
             if refusal := refused(allowed):
                 raise FhirError(Problem.FORBIDDEN, f"{refusal.text} {refusal.reason}")
             question = understand(query, self.language, inside.now())
+            question = anchored(inside.connection, inside.access, self.patient_id, question)
             found = retrieve(
                 *(inside.connection, inside.access, self.patient_id, question, settings.embedder), self.limit
             )

@@ -26,6 +26,7 @@ WHOLE = (
         "other_unit",
         "related",
         "clinician",
+        "own_record",
         "definition",
         "panel",
     ),

@@ -171,3 +171,54 @@ def test_an_empty_record_is_told_to_be_silent(context: Context) -> None:
 def test_a_red_flag_is_seen_even_in_a_question_that_is_too_long(context: Context) -> None:
     answer = ask(context, "ann", "I have crushing chest pain. " + "My story is long. " * 6000)
     assert answer.status == "escalated"
+
+
+@pytest.mark.parametrize(
+    ("question", "value", "other"),
+    [
+        ("What was my hemoglobin before the operation?", "13.1 g/dL", "9.8"),
+        ("What was my hemoglobin before my bypass surgery?", "13.1 g/dL", "9.8"),
+        ("What was my hemoglobin after the surgery?", "9.8 g/dL", "13.1 g/dL"),
+        ("Quelle était mon hémoglobine avant l'opération ?", "13.1 g/dL", "9.8"),
+    ],
+)
+def test_an_event_of_the_record_bounds_the_time(
+    context: Context, question: str, value: str, other: str
+) -> None:
+    bypass = {
+        "system": "http://snomed.info/sct",
+        "code": "232717009",
+        "display": "Coronary artery bypass grafting",
+    }
+    put(
+        context,
+        {
+            "Observation/hb1": observation("718-7", "Hemoglobin", 13.1, "g/dL", "2025-01-05"),
+            "Observation/hb2": observation("718-7", "Hemoglobin", 9.8, "g/dL", "2025-02-05"),
+            "Procedure/bypass": {
+                "status": "completed",
+                "code": {"coding": [bypass], "text": "Coronary artery bypass grafting"},
+                "subject": {"reference": "Patient/ann"},
+                "performedDateTime": "2025-01-20",
+            },
+        },
+    )
+    told = ask(context, "ann", question).answer
+    assert value in told
+    assert other not in told
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the cholesterol of Bob Quillfeather?",
+        "my husband's cholesterol",
+        "cholesterol of Patient/bob",
+    ],
+)
+def test_where_somebody_else_is_named_the_answer_says_whose_record_it_is_from(
+    context: Context, question: str
+) -> None:
+    answer = ask(context, "ann", question)
+    assert answer.answer.startswith("This answers from your own record alone.")
+    assert "111" not in answer.answer

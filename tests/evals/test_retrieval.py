@@ -11,7 +11,7 @@ from statistics import mean
 import pytest
 
 from ai_layer.question import understand
-from ai_layer.retrieve import retrieve
+from ai_layer.retrieve import anchored, retrieve
 from tests.evals.baselines import Baselines
 from tests.evals.conftest import NOW, Records
 from tests.evals.figures import Figures
@@ -41,6 +41,7 @@ def ours(records: Records) -> Search:
         question = understand(asked.text, asked.language, NOW)
         with records.context.connect() as connection:
             patient = records.ids[asked.patient]
+            question = anchored(connection, records.context.access, patient, question)
             found = retrieve(connection, records.context.access, patient, question, "", FIRST)
         return [f"{one.version.type}/{one.version.id}" for one in found]
 
