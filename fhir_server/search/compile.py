@@ -347,9 +347,10 @@ def _list(compiler: Compiler, found: InList, place: Place) -> Fragment:
     readable = _readable(compiler, row, "List")
     linked = (
         f"SELECT {alias}.target FROM reference_index {alias} JOIN resource {row} ON {row}.rid = {alias}.rid"
+        f" AND {alias}.param = ANY(%s)"
     )
     text = f"{place.rid} IN ({linked} WHERE {row}.id = %s AND {readable.text})"
-    return Fragment(text, (found.id, *readable.values))
+    return Fragment(text, (list(found.items), found.id, *readable.values))
 
 
 _EARTH_KILOMETRES = 6371.0

@@ -246,12 +246,14 @@ def _refuse_modifier(name: str, modifier: str) -> None:
 
 def _list(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
     _refuse_modifier("_list", modifier)
+    item = registry.get("List", "item")
+    stored = item.stored if item else ()
 
     def make(name: str, text: str) -> Condition:
         return parse_condition(registry, names, name, text)
 
     wanted = [unescape(v) for v in split(value, ",") if v]
-    return AnyOf(tuple(current(names, v, make) if v.startswith("$") else InList(v) for v in wanted))
+    return AnyOf(tuple(current(names, v, make) if v.startswith("$") else InList(v, stored) for v in wanted))
 
 
 def _says(column: str, name: str) -> MakeSpecial:

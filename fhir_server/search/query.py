@@ -98,9 +98,10 @@ class InCompartment:
 
 @dataclass(frozen=True, slots=True)
 class InList:
-    """An item of this List resource."""
+    """An item of this List resource; `items`: numbers of the parameter that says what its items are."""
 
     id: str
+    items: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
