@@ -29,6 +29,7 @@ from fhir_server.rest.endpoint import Endpoint, incoming_of, sent
 from fhir_server.rest.health import health_router
 from fhir_server.rest.keeper import Keeper
 from fhir_server.rest.oauth.routes import oauth_router
+from fhir_server.rest.rates import Rates
 from fhir_server.rest.signin_routes import auth_router
 from fhir_server.store.reindexing import Reindexing
 
@@ -57,7 +58,7 @@ def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
     app.include_router(
         _with_head(oauth_router(service))
     )  # before /fhir: one of its addresses lies below that
-    endpoint = Endpoint(service, authenticator(service))
+    endpoint = Endpoint(service, authenticator(service), _rates(service))
     for path in ("/fhir", "/fhir/{path:path}"):
         app.add_api_route(path, endpoint.__call__, methods=ROUTED, include_in_schema=False)
     app.include_router(_with_head(health_router(service)))
@@ -76,6 +77,11 @@ def _with_head(router: APIRouter) -> APIRouter:
         if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
             route.methods.add("HEAD")
     return router
+
+
+def _rates(service: Service) -> Rates:
+    """Without sign-in everybody is the same system on the same machine: nobody is counted."""
+    return Rates(0 if service.settings.auth == "off" else service.settings.rate_limit)
 
 
 def _allow_browsers(app: FastAPI, origins: str) -> None:

@@ -128,6 +128,12 @@ SETTINGS: tuple[Setting, ...] = (
         "file for the head of the audit log's chain, outside the database; empty: in the data folder of the embedded Postgres",
     ),
     Setting(
+        "rate_limit",
+        int,
+        6000,
+        "requests a minute of one user by one app, in each process; more are answered with 429; 0: any number",
+    ),
+    Setting(
         "break_glass_minutes", int, 30, "how long a clinician's broken glass stays open", least=1, most=1440
     ),
     Setting("cors_origins", str, "", "origins of browser apps that may call the API, separated by commas"),
@@ -170,6 +176,7 @@ class Settings:
     pool: int = 8
     audit_key: str = field(default="", repr=False)
     audit_head: str = ""
+    rate_limit: int = 6000
     break_glass_minutes: int = 30
     cors_origins: str = ""
     log: str = "info"

@@ -24,6 +24,7 @@ FILES = (
     "index.html",
     "style.css",
     "app.js",
+    "accesslog.js",
     "api.js",
     "record.js",
     "ask.js",

@@ -1,4 +1,5 @@
 // Who is signed in decides the page: a patient's own record, or a clinician's drafts and patients.
+import { accessLogSection } from "./accesslog.js";
 import { call, get, search } from "./api.js";
 import { askSection } from "./ask.js";
 import { day, el, personName as name, show } from "./dom.js";
@@ -24,7 +25,7 @@ function showPatient(patient, me) {
   const title = el("section", { class: "wide" }, el("h2", { id: "patient" }, name(patient)), el("p", { class: "quiet" }, about(patient)));
   if (me.role !== "patient") title.append(el("a", { href: "/" }, "All patients"));
   document.title = `${name(patient)} · Chartline`;
-  show(title, askSection(patient), ...recordSections(patient));
+  show(title, askSection(patient), ...recordSections(patient), ...(me.role === "patient" ? [accessLogSection(patient)] : []));
 }
 
 function patientList(patients) {

@@ -23,6 +23,7 @@ from fhir_server.interactions.context import Context, Service
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest import binary, failing, response
+from fhir_server.rest.rates import Rates, owner_of
 from fhir_server.rest.recording import recorded
 from fhir_server.rest.request import Incoming, accepts, wanted_format
 from fhir_server.rest.response import Outgoing
@@ -42,6 +43,7 @@ class Endpoint:
 
     service: Service
     authenticate: Authenticate
+    rates: Rates
 
     async def __call__(self, request: Request) -> Response:
         """The answer, whatever happens."""
@@ -59,7 +61,10 @@ class Endpoint:
         try:
             return self._answer(incoming)
         except FhirError as error:
-            return response.refused(incoming, error, failing.headers(incoming, error))
+            headers = failing.headers(incoming, error)
+            if error.problem is Problem.THROTTLED:
+                headers = {**headers, "retry-after": self.rates.retry_after}
+            return response.refused(incoming, error, headers)
         except psycopg.errors.DataError:
             outside = FhirError(Problem.BAD_REQUEST, "A value lies outside what the database can hold.")
             return response.refused(incoming, outside)
@@ -76,7 +81,7 @@ class Endpoint:
             wanted_format(incoming)
         if not binary.is_raw_write(incoming):
             incoming.require_readable()
-        access = self.authenticate(incoming)
+        access = self._counted(incoming)
         trail = None if is_open(incoming) else Trail(incoming.client)
         context = Context(
             self.service,
@@ -94,6 +99,17 @@ class Endpoint:
                 stream=found.events,
             )
         return response.outgoing(incoming, found)
+
+    def _counted(self, incoming: Incoming) -> Access:
+        """Who asks, within the rate limit; who cannot say it is counted by address."""
+        try:
+            access = self.authenticate(incoming)
+        except FhirError as error:
+            if error.problem is Problem.UNAUTHENTICATED:
+                self.rates.take(incoming.client)
+            raise
+        self.rates.take(incoming.client if is_open(incoming) else owner_of(access))
+        return access
 
 
 def is_open(incoming: Incoming) -> bool:

@@ -155,3 +155,12 @@ def _condition(text: str, verification: str) -> dict[str, Any]:
     if verification != "entered-in-error":
         found["clinicalStatus"] = {"coding": [{"system": CLINICAL, "code": "active"}]}
     return found
+
+
+def test_a_patient_reads_who_looked_at_the_record(page: Page) -> None:
+    page.sign_in("ammie")
+    page.one("#open-access-log").click()
+
+    log = page.one("#access-log details", "You (")
+    assert log.is_displayed()
+    assert page.one("#access-log summary").text.startswith("You (")
