@@ -160,6 +160,9 @@ def _out_answer() -> tuple[Parameter, ...]:
                 Parameter("text", "out", 1, "1", "string", "the sentence"),
                 Parameter("citation", "out", 0, "*", "Reference", "a version of a resource"),
                 Parameter("path", "out", 0, "*", "string", "FHIRPath of the element used"),
+                Parameter(
+                    "source", "out", 0, "1", "string", "a page that the sentence rests on beside the record"
+                ),
             ),
         ),
         Parameter(
@@ -174,8 +177,29 @@ def _out_answer() -> tuple[Parameter, ...]:
                 Parameter("score", "out", 1, "1", "decimal", "0..1"),
             ),
         ),
+        *_out_rest(),
         Parameter("manifest", "out", 0, "1", "string", "sha256 over evidence, Access and writer"),
         Parameter("writer", "out", 1, "1", "string", "rules, or the model's name"),
+    )
+
+
+def _out_rest() -> tuple[Parameter, ...]:
+    """What an Answer says of where it looked, why it says no more, and who was told."""
+    looked = (
+        Parameter("type", "out", 1, "1", "code", "a resource type"),
+        Parameter("since", "out", 0, "1", "dateTime", "not before"),
+        Parameter("until", "out", 0, "1", "dateTime", "before"),
+        Parameter("count", "out", 1, "1", "integer", "resources that bear on the question"),
+    )
+    told = (
+        Parameter("task", "out", 0, "1", "Reference", "what the care team is asked to do"),
+        Parameter("advice", "out", 1, "1", "string", "what the patient is told first"),
+    )
+    return (
+        Parameter("searched", "out", 0, "*", "", "what was looked at", looked),
+        Parameter("notSearched", "out", 0, "*", "string", "what was withheld, without what it holds"),
+        Parameter("reason", "out", 0, "1", "string", "why it was refused, or the kind of red flag"),
+        Parameter("handoff", "out", 0, "1", "", "a person was told", told),
     )
 
 
