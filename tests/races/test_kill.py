@@ -83,13 +83,15 @@ def _stored(dsn: str) -> dict[str, int]:
         SELECT p.id, (
             SELECT count(DISTINCT i.rid) FROM reference_index i JOIN resource o ON o.rid = i.rid
             JOIN compartment c ON c.rid = o.rid AND c.patient = p.rid
-            WHERE i.target = p.rid AND o.body IS NOT NULL
+            WHERE i.target = p.rid AND o.type = %s AND o.body IS NOT NULL
         ) FROM resource p WHERE p.type = %s AND p.body IS NOT NULL
     """
     with _connected(dsn) as connection:
         return {
             str(name): int(count)
-            for name, count in connection.execute(query, (TYPE_CODE["Patient"],)).fetchall()
+            for name, count in connection.execute(
+                query, (TYPE_CODE["Observation"], TYPE_CODE["Patient"])
+            ).fetchall()
         }
 
 
