@@ -128,6 +128,13 @@ SETTINGS: tuple[Setting, ...] = (
         "file for the head of the audit log's chain, outside the database; empty: in the data folder of the embedded Postgres",
     ),
     Setting(
+        "tls_certificate",
+        str,
+        "",
+        "file with the server's certificate and its chain (PEM): it speaks https then, TLS 1.2 or newer; empty: http, for a proxy that does",
+    ),
+    Setting("tls_key", str, "", "file with the certificate's private key (PEM)"),
+    Setting(
         "rate_limit",
         int,
         6000,
@@ -176,6 +183,8 @@ class Settings:
     pool: int = 8
     audit_key: str = field(default="", repr=False)
     audit_head: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
     rate_limit: int = 6000
     break_glass_minutes: int = 30
     cors_origins: str = ""
@@ -196,6 +205,13 @@ class Settings:
             raise ConfigurationError(
                 "--auth off is for loopback only: set --host 127.0.0.1, or --auth smart."
             )
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ConfigurationError("CHARTLINE_TLS_CERTIFICATE and CHARTLINE_TLS_KEY go together.")
+        for name in filter(None, (self.tls_certificate, self.tls_key)):
+            if not Path(name).is_file():
+                raise ConfigurationError(
+                    "CHARTLINE_TLS_CERTIFICATE, CHARTLINE_TLS_KEY: there is no such file."
+                )
         if self.page_size > self.max_page_size:
             raise ConfigurationError(
                 "CHARTLINE_PAGE_SIZE is more than CHARTLINE_MAX_PAGE_SIZE: lower the one or raise the other."

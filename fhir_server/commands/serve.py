@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
     with owned_database(settings) as dsn:
         _prepare(settings, dsn, distribution)
         os.environ |= settings.as_environment() | {"CHARTLINE_DSN": dsn}
-        say(f"Chartline on http://{settings.host}:{settings.port}/ (FHIR: /fhir, docs: /docs)")
+        scheme = "https" if settings.tls_certificate else "http"
+        say(f"Chartline on {scheme}://{settings.host}:{settings.port}/ (FHIR: /fhir, docs: /docs)")
         uvicorn.run(
             distribution.factory,
             factory=True,
@@ -35,6 +36,8 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=10,
+            ssl_certfile=settings.tls_certificate or None,
+            ssl_keyfile=settings.tls_key or None,
         )
     return 0
 
