@@ -36,6 +36,8 @@ def show(console: Console, answer: Answer) -> None:
     """Claim by claim, citations dim behind it."""
     if not answer.claims:
         console.print(answer.answer, markup=False)
+    elif answer.advice or answer.lead:
+        console.print(answer.advice or answer.lead, style="bold", markup=False)
     for claim in answer.claims:
         console.print(claim.text, markup=False)
         cited = [f"{c}#{p}" for c, p in zip(claim.citations, claim.paths, strict=False)] or [claim.source]

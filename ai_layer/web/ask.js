@@ -11,13 +11,18 @@ export function askSection(patient) {
   return el("section", { class: "wide" }, el("h2", {}, "Ask"), form, answer);
 }
 
+// The server keeps no conversation: the question before goes along, and is forgotten with the page.
+const before = new Map();
+
 async function ask(patient, question, place, button) {
   button.disabled = true;
+  const previous = before.get(patient.id) || "";
+  before.set(patient.id, question);
   place.replaceChildren(el("p", { class: "quiet" }, "Reading the record …"));
   const status = el("span", { class: "status" });
   const claims = el("div");
   try {
-    await stream(`Patient/${patient.id}/$ask`, { question, language: navigator.language.slice(0, 2) === "fr" ? "fr" : "en" }, (event, data) => {
+    await stream(`Patient/${patient.id}/$ask`, { question, previous, language: navigator.language.slice(0, 2) === "fr" ? "fr" : "en" }, (event, data) => {
       if (event === "status") {
         status.textContent = data.status;
         status.className = `status ${data.status}`;
@@ -34,8 +39,16 @@ async function ask(patient, question, place, button) {
 
 function finish(answer, claims, place) {
   if (!parts(answer, "claim").length) return claims.append(el("p", { id: "without" }, value(parts(answer, "answer")[0])));
+  claims.prepend(...lead(answer).map((text) => el("p", { id: "lead" }, text)));
   const writer = value(parts(answer, "writer")[0]);
   place.append(el("p", { class: "quiet" }, `Written by ${writer}. Every line was checked against what it cites.`));
+}
+
+// What is said before the first claim: emergency advice, or whom to ask.
+function lead(answer) {
+  const first = value(parts(parts(answer, "claim")[0], "text")[0]);
+  const said = value(parts(answer, "answer")[0]).split(first)[0].trim();
+  return said ? [said] : [];
 }
 
 function claim(data) {

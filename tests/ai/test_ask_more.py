@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from ai_layer.answers import Answer
 from ai_layer.ask import ask
+from ai_layer.commands.ask import show
 from ai_layer.operations import OPERATIONS
 from fhir_server.interactions.context import Context
 from fhir_server.interactions.search import search
@@ -222,3 +225,9 @@ def test_where_somebody_else_is_named_the_answer_says_whose_record_it_is_from(
     answer = ask(context, "ann", question)
     assert answer.answer.startswith("This answers from your own record alone.")
     assert "111" not in answer.answer
+
+
+def test_the_terminal_says_first_whom_to_ask(context: Context) -> None:
+    console = Console(record=True, file=StringIO(), width=200)
+    show(console, ask(context, "ann", "Should I stop my lisinopril?"))
+    assert console.export_text().startswith("Only your care team can answer that for you")
