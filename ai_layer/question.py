@@ -220,9 +220,11 @@ def understand_after(text: str, previous: str, language: str, now: datetime) -> 
     )
     names_nothing = not (asked.concepts or asked.classes or asked.types or asked.words)
     folded = fold(text)
-    if before is None or not (names_nothing or (_EARLIER.search(folded) and not asked.concepts)):
-        return asked
     has_time = asked.time.since or asked.time.until or asked.time.wants != "latest"
+    follows = bool(has_time) or "?" in text or bool(_FOLLOWS.search(folded))
+    is_open = (names_nothing and follows) or (_EARLIER.search(folded) and not asked.concepts)
+    if before is None or not is_open:
+        return asked
     return replace(
         before, text=f"{previous} {text}", time=asked.time if has_time else before.time, is_definition=False
     )

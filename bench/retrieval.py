@@ -37,7 +37,7 @@ PATIENT = demo.DEMO[9]
 _OTHERS = """
 INSERT INTO passage (rid, patient, hash, time, value, type, system, code, status, label, unit)
 SELECT -n, -(n / 1000) - 1, p.hash, p.time - n * interval '1 minute', p.value, p.type, p.system, p.code, p.status, p.label, p.unit
-FROM generate_series(%s, %s) AS n JOIN (SELECT *, row_number() OVER () AS place, count(*) OVER () AS every FROM passage WHERE rid > 0) AS p
+FROM generate_series(%s::int, %s::int) AS n JOIN (SELECT *, row_number() OVER () AS place, count(*) OVER () AS every FROM passage WHERE rid > 0) AS p
 ON p.place = n %% p.every + 1
 """
 

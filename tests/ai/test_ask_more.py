@@ -122,6 +122,7 @@ def test_a_follow_up_is_answered_from_what_the_question_before_spoke_of(context:
     answer = ask(context, "ann", "and before that?", previous="What was my last A1c?")
     assert "8.1 % on 2 March 2025" in answer.answer
     assert "6.9" not in answer.answer
+    assert ask(context, "ann", "thank you", previous="What was my last A1c?").status == "abstained"
     again = ask(context, "ann", "What was my cholesterol?", previous="What was my last A1c?")
     assert "231.5 mg/dL" in again.answer
     assert "8.1" not in again.answer
