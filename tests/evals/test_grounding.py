@@ -1,6 +1,6 @@
 """Grounding: wrong claims about a few results are all rejected, right paraphrases stand, and so does every sentence that the rules write.
 
-fixtures/cases/evals/grounding.yaml: claims of our own and of small language models.
+fixtures/cases/evals/grounding.yaml: claims of our own making.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def stands(claim: Claim, cited: dict[str, Evidence]) -> bool:
 
 
 def test_every_wrong_claim_is_rejected(figures: Figures) -> None:
-    found = accepted("wrong", "models")
+    found = accepted("wrong", "fluent")
     figures.reach("grounding: wrong claims rejected", found.count(False) / len(found), len(found))
     assert len(found) >= FEWEST
 
