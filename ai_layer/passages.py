@@ -22,7 +22,9 @@ EXCLUDED = frozenset(["entered-in-error", "refuted", "not-done", "cancelled"])
 """Statuses of what did not happen: found only when it is asked for by name."""
 
 
-ENGLISH_WORDS, FRENCH_WORDS = 6, 4
+CURRENT = frozenset(["active", "resolved", "stopped", "completed"])
+GROUPS = {lay.Kind.LAB: "laboratory", lay.Kind.VITAL: "vital signs"}
+ENGLISH_WORDS, FRENCH_WORDS = 8, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +165,33 @@ def _text(
     status: str,
 ) -> str:
     """The sentence that is embedded; asked for again and again, so remembered."""
-    entry = lay.describe_any(codings, shown)
-    parts = [word, shown, *(_lay_words(entry) if entry else ()), *inner, *categories]
+    if known := known_text(word, codings, shown):
+        return ". ".join(dict.fromkeys([known, *inner]))
+    parts = [word, shown, *inner, *categories]
     if word in ("medicine", "allergy"):
         parts += [name.replace("-", " ") for name in lay.drug_classes(codings, shown)]
-    parts.append(status if status in ("active", "resolved", "stopped", "completed") else "")
+    parts.append(status if status in CURRENT else "")
+    return ". ".join(dict.fromkeys(p for p in parts if p))
+
+
+def known_text(word: str, codings: tuple[Coding, ...], shown: str = "") -> str:
+    """What is embedded for a concept with plain words: those words, whoever sent it; "" where there are none.
+
+    Such texts are few and known beforehand, and so are their vectors (`word_vectors.py`). How a sender writes the concept stays in the label.
+    """
+    entry = lay.describe_any(codings, shown)
+    if entry is None:
+        return ""
+    classes = lay.drug_classes(codings, shown) if word in ("medicine", "allergy") else ()
+    parts = [
+        word,
+        *_lay_words(entry),
+        GROUPS.get(entry.kind, ""),
+        *(name.replace("-", " ") for name in classes),
+    ]
     return ". ".join(dict.fromkeys(p for p in parts if p))
 
 
 def _lay_words(entry: lay.LayEntry) -> list[str]:
-    """The plain name and the commonest words for it: a sentence more would cost a third of the speed of a load."""
+    """The plain name and the commonest words for it."""
     return [*lay.synonyms(entry, "en")[:ENGLISH_WORDS], *lay.synonyms(entry, "fr")[:FRENCH_WORDS]]

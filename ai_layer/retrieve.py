@@ -50,7 +50,7 @@ _PATIENT = f"(SELECT rid FROM resource WHERE type = {TYPE_CODE['Patient']} AND i
 _STATEMENT = """
 WITH owner AS (SELECT {patient_rid} AS rid),
 candidate AS (
-    SELECT p.hash, p.code, p.type, bool_or(p.status = ANY(%(current)s)) AS goes_on,
+    SELECT p.hash, p.code, p.type, min(p.label) AS label, bool_or(p.status = ANY(%(current)s)) AS goes_on,
         (SELECT min(u.n) FROM unnest(%(codes)s::text[], %(code_groups)s::int[]) AS u(code, n) WHERE u.code = p.code) AS named_as
     FROM passage p, owner WHERE p.patient = owner.rid AND p.status <> ALL(%(excluded)s)
       AND (%(types)s::smallint[] IS NULL OR p.type = ANY(%(types)s))
@@ -61,16 +61,17 @@ scored AS (
     SELECT c.hash, c.code, c.type, is_named, coalesce('#' || c.named_as, nullif(c.code, ''), encode(c.hash, 'hex')) AS concept,
         CASE WHEN %(lists)s THEN 0.5 + CASE WHEN t.text ~* '(laboratory|vital.signs)' THEN 0.05 ELSE 0 END ELSE
         (1 - (t.embedding OPERATOR(public.<=>) %(vector)s::public.vector)) * 0.8
-        + %(word_bonus)s * (SELECT count(*) FROM unnest(%(words)s::text[]) w WHERE position(w IN lower(t.text)) > 0) / greatest(cardinality(%(words)s::text[]), 1)
+        + %(word_bonus)s * (SELECT count(*) FROM unnest(%(words)s::text[]) w WHERE position(w IN words) > 0) / greatest(cardinality(%(words)s::text[]), 1)
         + CASE WHEN c.named_as IS NOT NULL THEN %(coded_bonus)s WHEN is_named THEN %(named_bonus)s
                WHEN c.code = ANY(%(related)s) THEN %(related_bonus)s ELSE 0 END
         + CASE WHEN c.type = ANY(%(kinds)s) THEN %(kind_bonus)s ELSE 0 END END
         + CASE WHEN c.goes_on THEN %(current_bonus)s ELSE 0 END AS score
     FROM candidate c JOIN passage_text t ON t.hash = c.hash
+    CROSS JOIN LATERAL (SELECT lower(t.text || '. ' || c.label) AS words) AS w
     CROSS JOIN LATERAL (SELECT c.named_as IS NOT NULL
         OR EXISTS (SELECT FROM unnest(%(names)s::text[], %(name_types)s::smallint[]) AS n(name, type)
-                   WHERE n.type = c.type AND position(n.name IN lower(t.text)) > 0)
-        OR (SELECT 2 * count(*) FILTER (WHERE t.text ~* ('\\m' || w)) > count(*) FROM unnest(%(words)s::text[]) w WHERE length(w) > 3) AS is_named) AS x
+                   WHERE n.type = c.type AND position(n.name IN words) > 0)
+        OR (SELECT 2 * count(*) FILTER (WHERE words ~ ('\\m' || w)) > count(*) FROM unnest(%(words)s::text[]) w WHERE length(w) > 3) AS is_named) AS x
 ),
 concept AS (SELECT *, max(score) OVER (PARTITION BY type, concept) AS best FROM scored),
 ranked AS (SELECT *, dense_rank() OVER (ORDER BY best DESC, type, concept) AS rank FROM concept),
