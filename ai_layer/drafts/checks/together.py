@@ -14,19 +14,31 @@ from terminology import safety
 
 ONE_OF_A_KIND = frozenset(
     [
+        "5-alpha-reductase-inhibitor",
         "ace-inhibitor",
+        "alpha-blocker",
+        "androgen",
         "angiotensin-receptor-blocker",
         "anticoagulant",
+        "barbiturate",
         "benzodiazepine",
         "beta-blocker",
+        "bisphosphonate",
+        "calcineurin-inhibitor",
         "calcium-channel-blocker",
         "dpp4-inhibitor",
         "fibrate",
+        "gabapentinoid",
         "glp1-agonist",
+        "h2-blocker",
         "loop-diuretic",
         "mao-inhibitor",
         "nsaid",
         "opioid",
+        "pde5-inhibitor",
+        "potassium-sparing-diuretic",
+        "proton-pump-inhibitor",
+        "purine-analogue",
         "sedative-hypnotic",
         "sglt2-inhibitor",
         "snri",
@@ -34,7 +46,11 @@ ONE_OF_A_KIND = frozenset(
         "statin",
         "sulfonylurea",
         "thiazide-diuretic",
+        "tricyclic-antidepressant",
         "triptan",
+        "uric-acid-lowering",
+        "wakefulness-agent",
+        "xanthine",
     ]
 )
 """Classes of which a patient takes one. Others are given together on purpose: insulins, antiplatelets, antiretrovirals, diuretics of different kinds."""
