@@ -5,19 +5,20 @@ What the draft rests on is locked and checked again; where it has changed, nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ai_layer.drafts import chart
-from ai_layer.drafts.checks import Check, RecordView, VisitView, blocking, refill_checks, visit_checks
+from ai_layer.drafts.checks import REFILL_CHECKS, VISIT_CHECKS, Check, blocking, refill_checks, visit_checks
 from ai_layer.drafts.checks.reading import elements, part, plain, target
-from ai_layer.drafts.diary import own_appointments, slots_of, taken
+from ai_layer.drafts.diary import lock_slots, offers_of
 from ai_layer.drafts.difference import diff
-from ai_layer.drafts.lane import LABEL, key, with_labels
-from ai_layer.drafts.refill import view_of
+from ai_layer.drafts.lane import LABEL, key, labels_of, with_labels
+from ai_layer.drafts.refill import sources
 from ai_layer.drafts.seal import SIGNED
-from ai_layer.drafts.wanted import wanted_again
+from ai_layer.drafts.standing import refill_view, visit_views
+from ai_layer.drafts.told import Reads, shown
 from ai_layer.recorded import as_system
 from fhir_server.interactions.context import Context
 from fhir_server.interactions.create import create
@@ -36,14 +37,21 @@ NOW = {
 }
 """What stands in the way, without a word of the record; other checks are told by their names."""
 
+HIDDEN = "a check blocks it that rests on parts of the record not shown here"
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """`result`: what came of it; `written`: the versions that were written; `checks`: as they were at that moment."""
+    """`result`: what came of it; `written`: the versions that were written; `checks`: as they were at that moment.
+
+    `told` are the checks as the clinician may see them, `labels` those of what the checks rest on.
+    """
 
     result: str
     written: tuple[str, ...]
-    checks: Sequence[Check]
+    checks: Sequence[Check] = ()
+    told: Sequence[Check] = ()
+    labels: Sequence[Json] = ()
 
 
 def approve_refill(context: Context, task: Json, draft: Json) -> Approval:
@@ -55,15 +63,13 @@ def approve_refill(context: Context, task: Json, draft: Json) -> Approval:
         raise FhirError(Problem.CONFLICT, "The draft no longer says which order it renews.")
     order = chart.still_there(context.connection, system.access, prior, "order")
     _refuse_changed(context, task, order)
-    checks = refill_checks(_view(context, order, draft))
-    _refuse_blocked(checks)
+    view = refill_view(context, order, target(draft.get("subject")))
+    checks = refill_checks(view)
+    told = _permitted(context, checks, REFILL_CHECKS)
     made = create(system, "MedicationRequest", _order(context, draft))
     moved = _signed(context, draft | {"status": "completed"})
-    return Approval(f"MedicationRequest/{made.id}", (made.location, moved), checks)
-
-
-def _view(context: Context, order: Json, draft: Json) -> RecordView:
-    return view_of(context, order, target(draft.get("subject")).partition("/")[2])
+    labels = labels_of(sources(view), checks)
+    return Approval(f"MedicationRequest/{made.id}", (made.location, moved), checks, told, labels)
 
 
 def _refuse_changed(context: Context, task: Json, order: Json) -> None:
@@ -81,10 +87,16 @@ def _refuse_changed(context: Context, task: Json, order: Json) -> None:
             raise FhirError(Problem.CONFLICT, "The order has changed since the draft was made.")
 
 
-def _refuse_blocked(checks: Sequence[Check]) -> None:
-    if blocked := blocking(checks):
-        reasons = [NOW.get(check.name, f"the check {check.name} blocks it") for check in blocked]
-        raise FhirError(Problem.CONFLICT, f"Nothing was changed: {'; '.join(reasons)}.")
+def _permitted(context: Context, checks: Sequence[Check], table: Mapping[str, Reads]) -> list[Check]:
+    """The checks as this clinician may see them. Raises CONFLICT where one blocks, in words that tell no more than that."""
+    told = shown(context, checks, table)
+    seen = {check.name for check in blocking(told)}
+    if blocked := [check.name for check in blocking(checks)]:
+        reasons = [
+            NOW.get(name, f"the check {name} blocks it") if name in seen else HIDDEN for name in blocked
+        ]
+        raise FhirError(Problem.CONFLICT, f"Nothing was changed: {'; '.join(dict.fromkeys(reasons))}.")
+    return told
 
 
 def _order(context: Context, draft: Json) -> Json:
@@ -113,37 +125,16 @@ def approve_appointment(context: Context, task: Json, draft: Json) -> Approval:
     system = as_system(context)
     patient = target(task.get("for"))
     chart.still_there(context.connection, system.access, patient, "patient")
-    patient_id = patient.partition("/")[2]
-    checks = visit_checks(*_visits(context, task, draft, patient_id))
-    _refuse_blocked(checks)
+    lock_slots(system, draft)
+    checks = visit_checks(*visit_views(context, task, draft))
+    told = _permitted(context, checks, VISIT_CHECKS)
     written = []
-    for offer in slots_of(system, draft):
+    for offer in offers_of(system, draft):
         version = int(offer.slot["meta"]["versionId"])
         busy = offer.slot | {"status": "busy"}
         written.append(update(system, "Slot", offer.slot["id"], busy, version).location)
     booked = draft | {"status": "booked", "participant": _participants(task, draft)}
-    return Approval(plain(draft), (_signed(context, booked), *written), checks)
-
-
-def _visits(context: Context, task: Json, draft: Json, patient_id: str) -> list[VisitView]:
-    """What the checks see of each Slot of the draft; a draft without its Slots is as one whose Slot is gone."""
-    system, own = as_system(context), plain(draft)
-    offers = slots_of(system, draft)
-    if len(offers) != len(list(elements(draft, "slot"))) or not offers:
-        return [VisitView(context.now(), wanted_again(task))]
-    mine = [each for each in own_appointments(system, patient_id) if plain(each) != own]
-    others = [each for each in taken(system, offers) if plain(each) != own]
-    return [
-        VisitView(
-            context.now(),
-            wanted_again(task),
-            offer.slot,
-            offer.schedule,
-            tuple(mine),
-            tuple(each for each in others if offer.concerns(each)),
-        )
-        for offer in offers
-    ]
+    return Approval(plain(draft), (_signed(context, booked), *written), checks, told)
 
 
 def _participants(task: Json, draft: Json) -> list[Json]:

@@ -61,22 +61,30 @@ def taken(context: Context, offers: Sequence[Offer]) -> list[Json]:
     return list({plain(each): each for each in (*of_slots, *of_people)}.values())
 
 
-def slots_of(context: Context, appointment: Json) -> list[Offer]:
-    """The Slots of an appointment with their Schedules; all rows locked, Schedules first, each kind in one order."""
+def offers_of(context: Context, appointment: Json) -> list[Offer]:
+    """The Slots of an appointment that are there, with their Schedules."""
     assert context.connection is not None
-    ids = sorted(target(each).partition("/")[2] for each in elements(appointment, "slot"))
+    slots = chart.named(context.connection, context.access, "Slot", _slot_ids(appointment))
+    ids = [target(each.get("schedule")).partition("/")[2] for each in slots]
+    schedules = chart.named(context.connection, context.access, "Schedule", ids)
+    found = {plain(each): each for each in schedules}
+    return [Offer(each, found.get(target(each.get("schedule")), {})) for each in slots]
+
+
+def lock_slots(context: Context, appointment: Json) -> None:
+    """Nobody else writes its Slots before this transaction ends; all rows locked, Schedules first, each kind in one order."""
+    assert context.connection is not None
+    ids = _slot_ids(appointment)
     slots = chart.named(context.connection, context.access, "Slot", ids)
     for name in sorted({target(each.get("schedule")) for each in slots} - {""}):
         kind, _, logical_id = name.partition("/")
         chart.lock(context.connection, kind, logical_id)
     for logical_id in ids:
         chart.lock(context.connection, "Slot", logical_id)
-    fresh = chart.named(context.connection, context.access, "Slot", ids)
-    schedules = [target(each.get("schedule")).partition("/")[2] for each in fresh]
-    found = {
-        plain(each): each for each in chart.named(context.connection, context.access, "Schedule", schedules)
-    }
-    return [Offer(each, found.get(target(each.get("schedule")), {})) for each in fresh]
+
+
+def _slot_ids(appointment: Json) -> list[str]:
+    return sorted(target(each).partition("/")[2] for each in elements(appointment, "slot"))
 
 
 def _appointments(context: Context, *pairs: Pair) -> list[Json]:

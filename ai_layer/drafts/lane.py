@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ai_layer import record
 from ai_layer.drafts import chart
 from ai_layer.drafts.checks import Check, blocking, reference
 from ai_layer.drafts.checks.reading import elements, part, target
@@ -28,6 +29,7 @@ CODES = "https://chartline.example/task-code"
 CHECK, ASKED, CITATION = f"{CODES}/check", f"{CODES}/asked", f"{CODES}/citation"
 WRITER = "Chartline drafts"
 AUTHORS = ("Organization", "Patient", "Practitioner", "RelatedPerson")
+IN_REVIEW = "Told by $review, to each as far as Consents allow."
 TITLES = {"refill": "A refill was asked for", "appointment": "A visit was asked for"}
 
 
@@ -156,7 +158,8 @@ def task(context: Context, asked: Asked, focus: str, checks: Sequence[Check]) ->
         found["requester"] = {"reference": context.access.actor.fhir_user}
     if asked.words:
         found["note"] = [annotation(context, asked.words)]
-    found["input"] = [*map(check_input, checks), *_details(asked)]
+    words = discreet(context, f"Patient/{asked.patient_id}", checks)
+    found["input"] = [*map(check_input, words), *_details(asked)]
     return found
 
 
@@ -172,6 +175,22 @@ def annotation(context: Context, text: str) -> Json:
     found: Json = {"time": instant(context.now()), "text": text}
     who = context.access.actor.fhir_user
     return {"authorReference": {"reference": who}, **found} if who.partition("/")[0] in AUTHORS else found
+
+
+def discreet(context: Context, patient: str, checks: Sequence[Check]) -> Sequence[Check]:
+    """The checks as a Task may hold them: without a word where a Consent of the patient denies something to somebody.
+
+    A Task is read as a whole. $review tells each clinician what that clinician may see.
+    """
+    assert context.connection is not None
+    consents = record.consents(context.connection, patient.partition("/")[2])
+    if any(each.get("status") == "active" and _denies(part(each, "provision")) for each in consents):
+        return [Check(check.name, check.result, IN_REVIEW) for check in checks]
+    return checks
+
+
+def _denies(provision: Json) -> bool:
+    return provision.get("type") == "deny" or any(map(_denies, elements(provision, "provision")))
 
 
 def check_input(check: Check) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ai_layer.drafts.appointment import draft_appointment
 from ai_layer.drafts.refill import draft_refill
+from ai_layer.drafts.review import review
 from ai_layer.drafts.signoff import sign_off
 from fhir_server.operations.registry import Operation, Parameter
 
@@ -32,6 +33,31 @@ _ALTERNATIVE = Parameter(
         Parameter("slot", "out", 1, "1", "Reference", "the Slot"),
         Parameter("start", "out", 1, "1", "instant", "when it begins"),
         Parameter("end", "out", 1, "1", "instant", "when it ends"),
+    ),
+)
+_CHANGE = Parameter(
+    "change",
+    "out",
+    0,
+    "*",
+    "",
+    "an element that differs between the order and the draft",
+    (
+        Parameter("path", "out", 1, "1", "string", "dosageInstruction[0].text"),
+        Parameter("before", "out", 0, "1", "string", "the order's value; JSON where it is no string"),
+        Parameter("after", "out", 0, "1", "string", "the draft's"),
+    ),
+)
+_NOTE = Parameter(
+    "note",
+    "out",
+    0,
+    "*",
+    "",
+    "what the patient wrote, and others after that",
+    (
+        Parameter("text", "out", 1, "1", "string", "the words"),
+        Parameter("author", "out", 0, "1", "Reference", "whose"),
     ),
 )
 _TASK = Parameter("task", "out", 1, "1", "Reference", "what a clinician is asked to do")
@@ -66,6 +92,18 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
             Parameter("practitioner", "in", 0, "1", "Reference", "with whom"),
             *(_DRAFT, _TASK, _CHECK, _ALTERNATIVE),
+        ),
+    ),
+    Operation(
+        "review",
+        "Look at a draft before the sign-off",
+        review,
+        ("Task",),
+        instance=True,
+        parameters=(
+            Parameter("draft", "out", 0, "1", "Reference", "the draft, in this version"),
+            Parameter("order", "out", 0, "1", "Reference", "the order that it renews, in this version"),
+            *(_NOTE, _CHANGE, _CHECK),
         ),
     ),
     Operation(

@@ -14,7 +14,7 @@ from ai_layer.drafts import chart
 from ai_layer.drafts.approval import Approval, approve_appointment, approve_refill
 from ai_layer.drafts.checks import reference
 from ai_layer.drafts.checks.reading import elements, plain, target
-from ai_layer.drafts.lane import annotation, check_input
+from ai_layer.drafts.lane import annotation, check_input, discreet, with_labels
 from ai_layer.drafts.seal import break_seal
 from ai_layer.drafts.told import parameter, recorded_refusals, referring, text_of
 from ai_layer.recorded import as_system, occasion
@@ -60,7 +60,7 @@ def sign_off(context: Context, request: OperationRequest) -> Result:
         done = DECISIONS[decision.word](inside, task, draft)
         _close(inside, task, decision, done)
         _prove(inside, task, draft, decision, done)
-        told = [parameter(check) for check in done.checks]
+        told = [parameter(check) for check in done.told]
         return parameters_result([*referring(result=done.result, task=plain(task)), *told])
 
 
@@ -113,7 +113,7 @@ def _reject(context: Context, task: Json, draft: Json) -> Approval:
     moved = update(
         as_system(context), draft["resourceType"], draft["id"], draft | {"status": "cancelled"}, version
     )
-    return Approval(plain(draft), (moved.location,), ())
+    return Approval(plain(draft), (moved.location,))
 
 
 def _close(context: Context, task: Json, decision: Decision, done: Approval) -> None:
@@ -123,8 +123,9 @@ def _close(context: Context, task: Json, decision: Decision, done: Approval) -> 
         "status": "completed" if decision.word == "approve" else "rejected",
         "lastModified": instant(context.now()),
         "owner": who,
-        "output": [outcome, *map(check_input, done.checks)],
+        "output": [outcome, *map(check_input, discreet(context, target(task.get("for")), done.checks))],
     }
+    closed = with_labels(closed, done.labels)
     if decision.note:
         closed["note"] = [*task.get("note", ()), annotation(context, decision.note)]
     if decision.word == "reject":

@@ -21,9 +21,7 @@ from fhir_server.r4.outcome import FhirError, Problem
 
 Json = dict[str, Any]
 Handler = Callable[[Context, OperationRequest], Result]
-NOT_SHOWN = (
-    "Not shown: it rests on parts of the record that this token does not reach. The clinician sees it."
-)
+NOT_SHOWN = "Not shown: it rests on parts of the record that are withheld here. A clinician has to look."
 
 
 class Reads(Protocol):

@@ -1,5 +1,5 @@
-// The clinician's page: drafts that wait for a signature, with their checks.
-import { call, get, operation, search } from "./api.js";
+// The clinician's page: drafts that wait for a signature, with what they change, the checks and their evidence. $review tells it.
+import { call, get, operation, parts, search, value } from "./api.js";
 import { conceptText, day, el, personName } from "./dom.js";
 import { openResource } from "./record.js";
 
@@ -20,6 +20,7 @@ async function refresh(list) {
 }
 
 async function card(task, list) {
+  const seen = await get(`/fhir/Task/${task.id}/$review`).catch(() => null);
   const draft = task.focus ? await get(`/fhir/${task.focus.reference}`).catch(() => null) : null;
   const title = draft ? (draft.resourceType === "Appointment" ? `Visit on ${when(draft.start)}` : `Refill: ${conceptText(draft.medicationCodeableConcept) || draft.medicationReference?.display || ""}`) : `For the care team: ${task.description || conceptText(task.code)}`;
   const said = el("p", { class: "error", role: "alert" });
@@ -27,7 +28,7 @@ async function card(task, list) {
   const decide = async (decision, buttons) => {
     buttons.forEach((b) => (b.disabled = true));
     try {
-      await operation(`Task/${task.id}/$sign-off`, { decision, note: note.value });
+      await operation(`Task/${task.id}/$sign-off`, { decision, note: note.value, draft: value(parts(seen || {}, "draft")[0])?.reference });
       await refresh(list);
       list.focus();
     } catch (error) {
@@ -42,7 +43,8 @@ async function card(task, list) {
     el("h3", {}, title),
     el("p", { class: "quiet" }, ...(await whose(task.for?.reference)), `asked on ${day(task.authoredOn)}`),
     ...(task.note || []).map((n) => el("blockquote", {}, n.text)),
-    el("ul", { class: "checks" }, ...byWeight(task.input || []).map(check)),
+    ...changes(seen),
+    el("ul", { class: "checks" }, ...byWeight(seen ? parts(seen, "check").map(told) : (task.input || []).map(noted)).map(check)),
     ...(draft ? [el("button", { class: "link", onclick: () => openResource(draft) }, "See the draft"), note, el("div", { class: "row" }, ...buttons)] : [el("button", { class: "plain", onclick: () => done(task, list, said) }, "Done")]),
     said,
   );
@@ -58,14 +60,28 @@ async function whose(reference) {
 // A visit stands in the clinic's own time, as the Slot was written.
 const when = (start) => `${day(start)} at ${start.slice(11, 16)}`;
 
+// What the draft changes against the order that it renews.
+function changes(seen) {
+  const found = seen ? parts(seen, "change").map((c) => ["path", "before", "after"].map((name) => value(parts(c, name)[0]))) : [];
+  if (!found.length) return [];
+  const rows = found.map(([path, before, after]) => el("tr", {}, el("td", {}, path), el("td", {}, before ?? "—"), el("td", {}, after ?? "—")));
+  return [el("table", { class: "changes" }, el("caption", {}, "Against the order"), el("tr", {}, ...["Element", "Order", "Draft"].map((name) => el("th", { scope: "col" }, name))), ...rows)];
+}
+
+// A check as $review tells it, or as the Task has kept it.
+const told = (found) => ({ name: value(parts(found, "name")[0]), result: value(parts(found, "result")[0]), text: value(parts(found, "text")[0]), cited: parts(found, "citation").map((c) => value(c).reference) });
+const noted = (input) => ({ name: input.type?.coding?.[0]?.code || "", result: input.type?.text || "", text: input.valueString || "", cited: [] });
+
 // What asks for a look comes first; the rest keeps its order.
 const WEIGHT = ["block", "warn", "unknown", "pass"];
-const byWeight = (inputs) => [...inputs].sort((a, b) => WEIGHT.indexOf(a.type?.text) - WEIGHT.indexOf(b.type?.text));
+const byWeight = (checks) => [...checks].sort((a, b) => WEIGHT.indexOf(a.result) - WEIGHT.indexOf(b.result));
 
-function check(input) {
-  const result = input.type?.text || "";
-  return el("li", { class: "check" }, el("span", {}, input.type?.coding?.[0]?.code || ""), el("span", { class: result }, result), el("span", {}, input.valueString || ""));
+function check(found) {
+  const evidence = found.cited.map((name) => el("button", { class: "link small", onclick: () => opened(name) }, name.split("/_history/")[0]));
+  return el("li", { class: "check" }, el("span", {}, found.name), el("span", { class: found.result }, found.result), el("span", {}, found.text, " ", ...evidence.flatMap((one) => [one, " "])));
 }
+
+const opened = (name) => get(`/fhir/${name}`).then(openResource, () => null);
 
 async function done(task, list, said) {
   try {

@@ -113,6 +113,7 @@ OPERATIONS: dict[str, tuple[frozenset[Role], str]] = {
     "$explain": (CARE, "r"),
     "$draft-refill": (CARE, "r"),
     "$draft-appointment": (CARE, "r"),
+    "$review": (frozenset({Role.CLINICIAN}), "r"),
     "$sign-off": (frozenset({Role.CLINICIAN}), "u"),
     "$ingest": (frozenset({Role.SYSTEM}), "c"),
     "$explain-access": (ANYBODY, "r"),

@@ -88,6 +88,8 @@ def test_a_refill_is_asked_for_and_a_clinician_signs_it(page: Page) -> None:
         "allergy",
         "repeats",
     }
+    assert "validityPeriod" in card.find_element(By.CSS_SELECTOR, ".changes").text
+    assert card.find_elements(By.CSS_SELECTOR, ".check button")
     task = card.get_attribute("data-task")
     card.find_element(By.CSS_SELECTOR, ".approve").click()
 

@@ -17,7 +17,7 @@ from ai_layer.drafts.checks.supply import too_early
 from ai_layer.drafts.checks.together import duplicate, interaction
 
 ORDER = "MedicationRequest"
-WITHHELD = "Part of what this check reads is withheld by a Consent."
+WITHHELD = "This could not be checked in full: part of the record is withheld by a Consent."
 
 
 @dataclass(frozen=True, slots=True)
