@@ -26,7 +26,6 @@ MOST_WORDS = 8000
 PIECE, OVERLAP = 40, 8
 """Words of a piece, which the model on this machine reads whole, and how many of them the next piece repeats."""
 LEAST_PIECE = 16
-_REMOVE = "DELETE FROM meaning WHERE rid = ANY(%s)"
 _COPY = "COPY meaning (rid, param, part, embedding) FROM STDIN"
 
 
@@ -82,15 +81,14 @@ def pieces(values: Sequence[Any], config: Mapping[str, str]) -> Iterator[str]:
 class Vectors:
     """The WriteHook that keeps them; `parameters` is given as soon as there is a Service."""
 
+    tables: tuple[str, ...] = ("meaning",)
+
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
         self.parameters: Parameters | None = None
 
     def written(self, connection: Connection[Any], changes: Sequence[Change]) -> None:
         """Bring them in line with these changes."""
-        replaced = [c.rid for c in changes if c.version > 1 or c.resource is None]
-        if replaced:
-            connection.execute(_REMOVE, (replaced,))
         rows = [row for change in changes for row in self._rows(change)]
         if rows:
             vectors = self.embedder.embed([text for *_, text in rows])

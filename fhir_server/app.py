@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from fhir_server.access.actor import Actor
 from fhir_server.access.decide import decide
@@ -34,8 +35,6 @@ from fhir_server.rest.signin_routes import auth_router
 from fhir_server.store.reindexing import Reindexing
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-ROUTED = [*METHODS, "OPTIONS", "TRACE"]
-"""What reaches FHIR's own table of methods, and is answered or refused by it."""
 MakeRouter = Callable[[Service], APIRouter]
 
 
@@ -60,7 +59,7 @@ def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
     )  # before /fhir: one of its addresses lies below that
     endpoint = Endpoint(service, authenticator(service), _rates(service))
     for path in ("/fhir", "/fhir/{path:path}"):
-        app.add_api_route(path, endpoint.__call__, methods=ROUTED, include_in_schema=False)
+        app.router.routes.append(Route(path, endpoint, include_in_schema=False))
     app.include_router(_with_head(health_router(service)))
     app.include_router(_with_head(auth_router(service)))
     for make in routers:

@@ -46,6 +46,8 @@ def break_seal(connection: Connection[Any], draft: str) -> None:
 class DraftSeal:
     """One a process."""
 
+    tables: tuple[str, ...] = ()
+
     def written(self, connection: Connection[Any], changes: Sequence[Change]) -> None:
         """Raises FORBIDDEN where one of the changes does what only a sign-off may do."""
         lane = [change for change in changes if change.type in ACTING]

@@ -23,6 +23,7 @@ from fhir_server.interactions.read import read
 from fhir_server.interactions.writing import again, check_id, checked, keep_profiles, result_of
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.store.database import plan_by_value
 from fhir_server.store.write import Write
 
 WRITING = {"DELETE": "delete", "POST": "create", "PUT": "update", "PATCH": "patch"}
@@ -50,10 +51,11 @@ def _attempt(context: Context, entries: Sequence[Entry], known_content: bool) ->
         gone = _delete(inside, [e for e in entries if e.method == "DELETE"], results)
         writing = [e for e in entries if e.is_write and e.method != "DELETE"]
         links = _write(inside, writing, results, gone, known_content)
-        for entry in entries:
-            if entry.number not in results:
-                linked = _linked(entry, links)
-                results[entry.number] = named(entry, partial(batch.answer, inside, linked))
+        reading = [entry for entry in entries if entry.number not in results]
+        if reading:
+            plan_by_value(inside.connection)
+        for entry in reading:
+            results[entry.number] = named(entry, partial(batch.answer, inside, _linked(entry, links)))
         return [results[entry.number] for entry in entries]
 
 

@@ -6,17 +6,19 @@ an id and nothing else. https://hl7.org/fhir/R4/http.html#Status-Codes
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import logging
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import psycopg
 import zstandard
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from fhir_server.access.decide import Access
 from fhir_server.interactions.context import Context, Service
@@ -34,6 +36,9 @@ LOG = logging.getLogger("chartline.rest")
 COMPRESSED_FROM = 4096
 """Bytes from which an answer is worth compressing."""
 
+THREADS = 40
+"""Requests that one process answers at the same time; more wait."""
+
 Authenticate = Callable[[Incoming], Access]
 
 
@@ -44,8 +49,14 @@ class Endpoint:
     service: Service
     authenticate: Authenticate
     rates: Rates
+    threads: Executor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "request"))
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As an ASGI app of its own: nothing that a framework does with a request is needed here."""
+        found = await self.respond(Request(scope, receive, send))
+        await found(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
         """The answer, whatever happens."""
         incoming = incoming_of(self.service, request)
         try:
@@ -54,7 +65,8 @@ class Endpoint:
             return sent(incoming, response.refused(incoming, error, failing.headers(incoming, error)))
         except ClientDisconnect:
             return Response(status_code=400)
-        return sent(incoming, await run_in_threadpool(self.answer, incoming))
+        loop = asyncio.get_running_loop()
+        return sent(incoming, await loop.run_in_executor(self.threads, self.answer, incoming))
 
     def answer(self, incoming: Incoming) -> Outgoing:
         """The whole way, on one thread."""

@@ -20,6 +20,8 @@ INSERT INTO consent_rule (consent, node, parent, patient, permits, reference, va
 class ConsentRules:
     """The hook of every Service."""
 
+    tables: tuple[str, ...] = ()
+
     def written(self, connection: Connection[Any], changes: Sequence[Change]) -> None:
         """Replace the rows of the Consents among the changes."""
         consents = [change for change in changes if change.type == "Consent"]

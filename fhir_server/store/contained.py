@@ -18,8 +18,6 @@ from fhir_server.search.parameters import CONTAINED
 from fhir_server.search.types.reference import INSIDE
 from fhir_server.store.identities import Identity, new_rids
 
-_FORGET = "DELETE FROM contained WHERE container = ANY(%s) RETURNING rid"
-
 
 @dataclass(slots=True)
 class Part:
@@ -59,8 +57,3 @@ def names(rid: int, found: list[Part], own: dict[Identity, int]) -> Mapping[Iden
     if not found:
         return own
     return ChainMap({(INSIDE, ""): rid, **{(INSIDE, p.id): p.rid for p in found}}, own)
-
-
-def forget(connection: Connection[Any], containers: list[int]) -> list[int]:
-    """Remove the contained resources of these; gives their rids, whose index rows have to go too."""
-    return [rid for (rid,) in connection.execute(_FORGET, (containers,)).fetchall()]

@@ -122,6 +122,11 @@ class Database:
         _homes[connection] = weakref.ref(self)
 
 
+def plan_by_value(connection: Connection[Any]) -> None:
+    """For searches in a transaction that has written: writing lets Postgres keep plans for any values (sql/0070_write_plans.sql)."""
+    connection.execute("SET LOCAL plan_cache_mode = auto")
+
+
 def check(dsn: str) -> None:
     """Raises ConfigurationError where the server is too old, or an extension is missing and cannot be made."""
     try:

@@ -25,6 +25,11 @@ class Change:
 
 
 class WriteHook(Protocol):
-    """Called once a transaction with everything that it wrote; raises to undo it all."""
+    """Called once a transaction with everything that it wrote; raises to undo it all.
+
+    `tables`: those whose rows, by `rid`, belong to one version of a resource; the store removes them with it, before the call.
+    """
+
+    tables: tuple[str, ...]
 
     def written(self, connection: Connection[Any], changes: Sequence[Change]) -> None: ...

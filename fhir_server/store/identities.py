@@ -57,14 +57,14 @@ class Identities:
         found |= find(connection, missing)
         absent = sorted(identity for identity in missing if identity not in found)
         if absent:
-            connection.execute(_PLACE, (now, *_columns(absent)))
+            connection.execute(_PLACE, (now, *columns(absent)))
             found |= find(connection, absent)
         return found
 
 
 def find(connection: Connection[Any], wanted: Collection[Identity]) -> dict[Identity, int]:
     """The rids of those that have one."""
-    rows = connection.execute(_FIND, _columns(list(wanted))).fetchall()
+    rows = connection.execute(_FIND, columns(list(wanted))).fetchall()
     return {(_NAMES[kind], logical_id): rid for kind, logical_id, rid in rows}
 
 
@@ -74,5 +74,6 @@ def new_rids(connection: Connection[Any], types: list[str]) -> list[int]:
     return [(TYPE_CODE[kind] << 40) | number for kind, (number,) in zip(types, numbers, strict=True)]
 
 
-def _columns(identities: list[Identity]) -> tuple[list[int], list[str]]:
+def columns(identities: list[Identity]) -> tuple[list[int], list[str]]:
+    """Codes of the types, and ids: for unnest(smallint[], text[])."""
     return [TYPE_CODE[kind] for kind, _ in identities], [logical_id for _, logical_id in identities]

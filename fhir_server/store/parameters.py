@@ -111,6 +111,8 @@ def _definition(number: int, *columns: Any) -> SearchParameter:
 class ParameterHook:
     """The WriteHook that puts stored SearchParameters into force, and takes out what is deleted or no longer active."""
 
+    tables: tuple[str, ...] = ()
+
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
 

@@ -103,14 +103,6 @@ def insert(connection: Connection[Any], rows: Rows) -> None:
             _copy(connection, table, found)
 
 
-def delete_index_rows(connection: Connection[Any], rids: list[int]) -> None:
-    """Everything that the index knows of these resources, in one statement."""
-    parts = ", ".join(
-        f"d{n} AS (DELETE FROM {t} WHERE rid = ANY(%(rids)s))" for n, t in enumerate(INDEX_TABLES)
-    )
-    connection.execute(f"WITH {parts} SELECT", {"rids": rids})
-
-
 def _copy(connection: Connection[Any], table: str, rows: list[tuple[Any, ...]]) -> None:
     if rows:
         with connection.cursor().copy(f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN") as copy:

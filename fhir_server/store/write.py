@@ -7,7 +7,7 @@ written, and the hooks run. What an unchanged update does: nothing. https://hl7.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,42 +15,30 @@ from psycopg import Connection
 
 from fhir_server.access.sensitive import bits_of
 from fhir_server.r4 import json
+from fhir_server.r4.definitions import TYPE_NAME
 from fhir_server.r4.outcome import FhirError, Issue, Problem
-from fhir_server.search.index import IndexRows
+from fhir_server.search.index import Indexer, IndexRows
 from fhir_server.store import contained, rows
 from fhir_server.store.bodies import compress, decompress
 from fhir_server.store.compartments import Compartments
 from fhir_server.store.hooks import Change, WriteHook
-from fhir_server.store.identities import Identities, Identity, find, new_rids
+from fhir_server.store.identities import Identities, Identity, columns, new_rids
 from fhir_server.store.numbering import numbered, symbols
 from fhir_server.store.parameters import DEFINES, Parameters
+from fhir_server.store.superseding import forget_derived, supersede
 from fhir_server.store.terms import Terms
 from fhir_server.store.words import Keys, Words
 
 _LOCK = """
-SELECT rid, version, last_updated, patients, body FROM resource WHERE rid = ANY(%s) ORDER BY rid FOR UPDATE
+SELECT r.type, r.id, r.rid, r.version, r.last_updated, r.patients, r.body FROM unnest(%s::smallint[], %s::text[]) AS u (type, id)
+JOIN resource r ON r.type = u.type AND r.id = u.id ORDER BY r.rid FOR UPDATE OF r
 """
-_SUPERSEDE = """
-INSERT INTO history (rid, version, last_updated, patients, labels, body)
-SELECT rid, version, last_updated, patients, labels, body FROM resource WHERE rid = ANY(%s) AND version > 0
-"""
-_REPLACE = """
-UPDATE resource r SET version = u.version, last_updated = u.last_updated, patients = u.patients::bigint[], draft = u.draft,
-    labels = u.labels, narrative = u.narrative, content = u.content, body = u.body
-FROM unnest(%s::bigint[], %s::integer[], %s::timestamptz[], %s::text[], %s::boolean[], %s::smallint[], %s::bigint[], %s::bigint[],
-    %s::bytea[])
-    AS u (rid, version, last_updated, patients, draft, labels, narrative, content, body)
-WHERE r.rid = u.rid
-"""
-_LEAVE_ALL = "DELETE FROM compartment WHERE rid = ANY(%s)"
 _SET_DERIVED = """
 UPDATE resource r SET patients = u.patients::bigint[], labels = u.labels, narrative = u.narrative, content = u.content
 FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::bigint[], %s::bigint[]) AS u (rid, patients, labels, narrative, content)
 WHERE r.rid = u.rid AND (r.patients, r.labels, r.narrative, r.content)
     IS DISTINCT FROM (u.patients::bigint[], u.labels, u.narrative, u.content)
 """
-_LEAVE = "DELETE FROM compartment c USING unnest(%s::bigint[], %s::bigint[]) AS u (patient, rid) WHERE c.patient = u.patient AND c.rid = u.rid"
-
 
 NOT_THERE, ANY = 0, -2
 """What `if_match` says beside a version: that the resource is not there, or that it is, in whatever version."""
@@ -106,13 +94,19 @@ class Writer:
     keep_unchanged: bool = True
     enforce_references: bool = False
 
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """The tables of all hooks."""
+        return tuple(table for hook in self.hooks for table in hook.tables)
+
     def apply(self, connection: Connection[Any], writes: Sequence[Write], now: datetime) -> Applied:
         """Write them all. Raises CONFLICT or PRECONDITION_FAILED where a version is not the expected one."""
+        indexer = self._indexer(connection, writes)
         current = _lock(connection, writes)
         for write in writes:
             self._version(connection, write, current.get(write.rid), now)
         changed = [write for write in writes if write.changed]
-        return self._store(connection, changed, current, now) if changed else Applied()
+        return self._store(connection, indexer, changed, current, now) if changed else Applied()
 
     def _version(
         self, connection: Connection[Any], write: Write, held: _Current | None, now: datetime
@@ -144,14 +138,20 @@ class Writer:
         )
 
     def _store(
-        self, connection: Connection[Any], writes: list[Write], current: dict[int, _Current], now: datetime
+        self,
+        connection: Connection[Any],
+        indexer: Indexer,
+        writes: list[Write],
+        current: dict[int, _Current],
+        now: datetime,
     ) -> Applied:
-        found = self._prepared(connection, writes, now)
+        found = self._prepared(connection, indexer, writes, now)
         rows_of: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
         keys = self._said(writes)
         for write, change, said in zip(writes, found.changes, keys, strict=True):
             rows_of[write.rid in current].append(self._row(write, change.patients, said))
-        _replace(connection, rows_of[True], current)
+        left = [(patient, row[0]) for row in rows_of[True] for patient in current[row[0]].patients]
+        supersede(connection, rows_of[True], left, self.derived)
         rows.insert(connection, {"resource": rows_of[False], **found.tables})
         for hook in self.hooks:
             hook.written(connection, found.changes)
@@ -159,23 +159,26 @@ class Writer:
 
     def index_again(self, connection: Connection[Any], writes: list[Write]) -> None:
         """Write the index rows, compartments and passages of stored resources again; their versions stay."""
-        found = self._prepared(connection, writes, max(write.last_updated for write in writes))
+        found = self._prepared(
+            connection, self._indexer(connection, writes), writes, max(write.last_updated for write in writes)
+        )
         rids = [write.rid for write in writes]
-        rows.delete_index_rows(connection, rids + contained.forget(connection, rids))
-        connection.execute(_LEAVE_ALL, (rids,))
+        forget_derived(connection, rids, self.derived)
         patients = ["{" + ",".join(map(str, change.patients)) + "}" for change in found.changes]
         keys = self._said(writes)
         labels = [bits_of(json.encode(write.resource), write.resource) for write in writes]
         connection.execute(_SET_DERIVED, (rids, patients, labels, [n for n, _ in keys], [c for _, c in keys]))
         rows.insert(connection, found.tables)
-        # A hook takes version 1 for new, where nothing has to be removed first.
-        changes = [replace(change, version=max(2, change.version)) for change in found.changes]
         for hook in self.hooks:
-            hook.written(connection, changes)
+            hook.written(connection, found.changes)
 
-    def _prepared(self, connection: Connection[Any], writes: list[Write], now: datetime) -> _Prepared:
+    def _indexer(self, connection: Connection[Any], writes: Sequence[Write]) -> Indexer:
+        return self.parameters.hold(connection, changes=any(write.type == DEFINES for write in writes))
+
+    def _prepared(
+        self, connection: Connection[Any], indexer: Indexer, writes: list[Write], now: datetime
+    ) -> _Prepared:
         """Index rows and compartments of the resources, in numbers."""
-        indexer = self.parameters.hold(connection, changes=any(w.type == DEFINES for w in writes))
         indexed = [indexer.rows(w.resource) if w.resource is not None else {} for w in writes]
         parts = [contained.parts(w.resource, indexer) for w in writes]
         every_part = [part for found in parts for part in found]
@@ -244,11 +247,11 @@ def _lock(connection: Connection[Any], writes: Sequence[Write]) -> dict[int, _Cu
     wanted = {(w.type, w.id): w for w in writes if not w.is_new}
     if not wanted:
         return {}
-    for identity, rid in find(connection, wanted.keys()).items():
-        wanted[identity].rid = rid
-    held = [w.rid for w in wanted.values() if w.rid]
-    found = connection.execute(_LOCK, (held,)).fetchall() if held else []
-    return {rid: _Current(*row) for rid, *row in found}
+    found = {}
+    for kind, logical_id, rid, *row in connection.execute(_LOCK, columns(list(wanted))):
+        wanted[TYPE_NAME[kind], logical_id].rid = rid
+        found[rid] = _Current(*row)
+    return found
 
 
 def _check_version(write: Write, held: _Current | None) -> None:
@@ -315,19 +318,3 @@ def _give_rids(connection: Connection[Any], writes: list[Write]) -> None:
     new = [write for write in writes if not write.rid]
     for write, rid in zip(new, new_rids(connection, [w.type for w in new]), strict=True):
         write.rid = rid
-
-
-def _replace(
-    connection: Connection[Any], replaced: list[tuple[Any, ...]], current: dict[int, _Current]
-) -> None:
-    if not replaced:
-        return
-    rids = [row[0] for row in replaced]
-    connection.execute(_SUPERSEDE, (rids,))
-    rows.delete_index_rows(connection, rids + contained.forget(connection, rids))
-    left = [(patient, rid) for rid in rids for patient in current[rid].patients]
-    if left:
-        connection.execute(_LEAVE, ([p for p, _ in left], [r for _, r in left]))
-    columns = [list(column) for column in zip(*replaced, strict=True)]
-    patients = ["{" + ",".join(map(str, row[5])) + "}" for row in replaced]
-    connection.execute(_REPLACE, (rids, columns[3], columns[4], patients, *columns[6:]))
