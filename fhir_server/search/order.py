@@ -40,6 +40,11 @@ class _Key:
     descending: bool
 
     @property
+    def order(self) -> str:
+        """For ORDER BY; a column of the resource itself is never NULL, and so its index is of use in both directions."""
+        return f"{self.text} {'DESC' if self.descending else 'ASC'}"
+
+    @property
     def behind(self) -> str:
         """What a value further on compares with."""
         return "<" if self.descending else ">"
@@ -82,7 +87,7 @@ def _by_keys(
     is_backward = at is not None and at.is_backward
     rid_descends = keys[0].descending if keys else is_backward
     nulls = "FIRST" if is_backward else "LAST"
-    order = [f"{k.text} {'DESC' if k.descending else 'ASC'} NULLS {nulls}" for k in keys]
+    order = [f"{k.order} NULLS {nulls}" if k.join else k.order for k in keys]
     listed_order = ", ".join([*order, "r.rid DESC" if rid_descends else "r.rid"])
     inner = where & _behind(keys, at, rid_descends) if at else where
     listed = ", ".join(f"({k.text})::text" for k in keys)
@@ -96,6 +101,9 @@ def _by_keys(
 
 def _behind(keys: list[_Key], at: Cursor, rid_descends: bool) -> Fragment:
     """Strictly further on than the position: some key is, and all before that one are equal."""
+    if len(keys) == 1 and not keys[0].join:
+        key = keys[0]
+        return Fragment(f"({key.text}, r.rid) {key.behind} (%s::{key.cast}, %s)", (at.keys[0], at.rid))
     steps, equal = [], Fragment("TRUE")
     for key, value in zip(keys, at.keys, strict=True):
         steps += [equal & further for further in _further(key, value, at.is_backward)]

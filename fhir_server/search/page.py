@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.search import containment, order
 from fhir_server.search.compile import Compiler, Place
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.includes_sql import included
 from fhir_server.search.parameters import type_range
-from fhir_server.search.query import Query
+from fhir_server.search.query import Query, Updated
 from fhir_server.sql import TRUE, Fragment, all_of
 
 COUNTED = 1000
@@ -50,7 +51,8 @@ def matching(query: Query, compiler: Compiler) -> Fragment:
     asked = compiler.compile(query.condition, Place("r.rid", "r", types))
     if query.contained != "false":
         return containment.matching(query, compiler, typed("r", query.type) & asked)
-    parts = [typed("r", query.type), containment.readable(query, compiler, "r"), asked]
+    kind = of_type("r", query) if _is_by_own(query) else typed("r", query.type)
+    parts = [kind, containment.readable(query, compiler, "r"), asked]
     return all_of(part for part in parts if part.text != "TRUE")
 
 
@@ -60,6 +62,19 @@ def typed(alias: str, resource_type: str) -> Fragment:
         return TRUE
     lo, hi = type_range(resource_type)
     return Fragment(f"{alias}.rid >= {lo} AND {alias}.rid < {hi}")
+
+
+def of_type(alias: str, query: Query) -> Fragment:
+    """As `typed`, in the words of the indexes on the time and on the id of resources."""
+    return Fragment(f"{alias}.type = {TYPE_CODE[query.type]}") if query.type else TRUE
+
+
+def _is_by_own(query: Query) -> bool:
+    """Whether it is sorted by a column of the resource, or asks for when it was updated."""
+    own = [sort.code for sort in query.sort[:1] if sort.parameter is None]
+    return own in (["_lastUpdated"], ["_id"]) or any(
+        isinstance(c, Updated) for c in query.condition.conditions
+    )
 
 
 def total(source: Fragment, where: Fragment, most: int | None = None) -> Fragment:
