@@ -23,10 +23,12 @@ from fhir_server.operations import (
     lastn,
     meta,
     reindex,
+    translate,
     validate,
 )
 from fhir_server.operations.call import call
 from fhir_server.operations.registry import Operation, Operations
+from fhir_server.r4.concept_maps import ConceptMaps
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library
 from fhir_server.r4.profiles.sets import KnownSets
@@ -38,7 +40,7 @@ from fhir_server.store.database import Database, check
 from fhir_server.store.hooks import WriteHook
 from fhir_server.store.identities import Identities
 from fhir_server.store.migrate import migrate
-from fhir_server.store.packages import StoredDefinitions
+from fhir_server.store.packages import StoredDefinitions, StoredMaps
 from fhir_server.store.parameters import ParameterHook, Parameters
 from fhir_server.store.terms import Terms
 from fhir_server.store.words import Words
@@ -58,6 +60,7 @@ OPERATIONS: tuple[Operation, ...] = (
     document.OPERATION,
     convert.OPERATION,
     validate.OPERATION,
+    translate.OPERATION,
     meta.OPERATION,
     meta.ADD,
     meta.DELETE,
@@ -102,6 +105,7 @@ def open_service(
     service = Service(settings, database, known, writer, _cursor_key(database))
     shelves = [_shelf(service, kind) for kind in ("StructureDefinition", "ValueSet", "CodeSystem")]
     service.library, service.sets = Library(shelves[0]), KnownSets(shelves[1], shelves[2])
+    service.maps = ConceptMaps(_map_shelf(service))
     service.levels = _levels(settings)
     service.operations = operations or Operations(OPERATIONS)
     service.call = call
@@ -112,6 +116,11 @@ def _shelf(service: Service, resource_type: str) -> StoredDefinitions:
     url = service.registry.get(resource_type, "url")
     assert url is not None
     return StoredDefinitions(service.database, resource_type, url.id)
+
+
+def _map_shelf(service: Service) -> StoredMaps:
+    numbers = [service.registry.get("ConceptMap", code) for code in ("url", "source-system", "target-system")]
+    return StoredMaps(service.database, *(found.id for found in numbers if found))
 
 
 def _levels(settings: Settings) -> Levels:

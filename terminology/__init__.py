@@ -2,6 +2,7 @@
 
 coding.py        Coding, the system URLs, helpers over CodeableConcept
 ucum.py          units: parse, canonical form, conversion; analytes.py: mass <-> moles by analyte
+concept_map.py   a ConceptMap, asked forwards and backwards by translate.py
 lay.py           plain words for codes: describe, reference_range, find_term, drug_classes
   lay_entry.py   LayEntry and its parts           lay_data.py    data/lay/*.json, read once
   lay_search.py  a question's words -> entries    drugs.py       medication -> ingredients -> classes

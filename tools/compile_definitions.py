@@ -31,6 +31,7 @@ def main() -> None:
     write("compartments", compartments(package))
     write("valuesets", value_sets(package, structures))
     write("profiles", list(profiles(package)))
+    write("conceptmaps", list(concept_maps(package)))
 
 
 def load(package: Path, kind: str) -> Iterator[Json]:
@@ -174,6 +175,26 @@ def _differential(row: Json) -> Json:
             for rule in row["constraint"]
         ]
     return kept
+
+
+def concept_maps(package: Path) -> Iterator[Json]:
+    """R4's own maps between code systems, without the words."""
+    for found in load(package, "ConceptMap"):
+        kept = {
+            name: found[name] for name in found if name in _OF_MAP or name.startswith(("source", "target"))
+        }
+        yield kept | {"group": [_without(group, ("comment",)) for group in found["group"]]}
+
+
+_OF_MAP = ("resourceType", "url", "version", "name", "status", "experimental")
+
+
+def _without(value: Any, names: tuple[str, ...]) -> Any:
+    if isinstance(value, list):
+        return [_without(one, names) for one in value]
+    if isinstance(value, dict):
+        return {name: _without(one, names) for name, one in value.items() if name not in names}
+    return value
 
 
 def compartments(package: Path) -> dict[str, dict[str, list[str]]]:

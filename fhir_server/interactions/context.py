@@ -19,6 +19,7 @@ from uuid_utils import uuid7
 
 from fhir_server.access.decide import Access
 from fhir_server.access.deed import Deed, Shown
+from fhir_server.r4.concept_maps import ConceptMaps
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.profiles.binding import CodesOfSets, CompiledSets
@@ -83,6 +84,7 @@ class Service:
     library: Library = field(default_factory=Library)
     levels: Levels = field(default_factory=Levels)
     sets: CodesOfSets = field(default_factory=CompiledSets)
+    maps: ConceptMaps = field(default_factory=ConceptMaps)
     operations: OperationTable = field(default_factory=lambda: NoOperations())
     call: Callable[[Context, Any], Any] = no_call
     started: datetime = field(default_factory=now)

@@ -192,6 +192,12 @@ def _sets() -> dict[str, dict[str, list[str]] | None]:
     return found
 
 
+def concept_maps() -> list[dict[str, Any]]:
+    """R4's own ConceptMaps, without their words."""
+    found: list[dict[str, Any]] = _table("conceptmaps")
+    return found
+
+
 @cache
 def value_set(url: str) -> Mapping[str, frozenset[str]] | None:
     """System -> codes of a value set that a binding of R4 names; None where it cannot be listed (mime types, languages, filters)."""

@@ -36,6 +36,10 @@ SELECT DISTINCT t.value, u.value FROM uri_index u JOIN uri_index t ON t.rid = u.
 JOIN resource r ON r.rid = u.rid
 WHERE u.param = %s AND r.body IS NOT NULL ORDER BY t.value, u.value
 """
+_HAVING = """
+SELECT r.body FROM uri_index u JOIN resource r ON r.rid = u.rid
+WHERE u.param = %s AND u.value = %s AND r.body IS NOT NULL ORDER BY r.rid
+"""
 _BODIES = "SELECT body FROM resource WHERE rid = ANY(%s) AND body IS NOT NULL"
 
 
@@ -66,7 +70,10 @@ class StoredDefinitions:
     `param`: the number of the type's search parameter `url`, whose index rows say what there is.
     """
 
-    def __init__(self, database: Database, resource_type: str, param: int) -> None:
+    def __init__(
+        self, database: Database, resource_type: str, param: int, every: float = CHECKED_EVERY
+    ) -> None:
+        self._every = every
         self._database, self._type, self._param = database, TYPE_CODE[resource_type], param
         self._lock = threading.Lock()
         self._checked = float("-inf")
@@ -76,8 +83,8 @@ class StoredDefinitions:
 
     @property
     def edition(self) -> int:
-        """Changes with every write of such a definition, at most CHECKED_EVERY seconds late."""
-        if time.monotonic() - self._checked > CHECKED_EVERY:
+        """Changes with every write of such a definition, at most `every` seconds late."""
+        if time.monotonic() - self._checked > self._every:
             self._check()
         return self._edition
 
@@ -92,6 +99,20 @@ class StoredDefinitions:
         fitting = [one for one in found if version in ("", one.get("version"))]
         return max(fitting, key=lambda one: _order(str(one.get("version", ""))), default=None)
 
+    def having(self, param: int, value: str) -> list[dict[str, Any]]:
+        """Those of whom the parameter (of type uri) has the value; of the versions of a canonical the highest."""
+        with self._database.apart() as connection:
+            rows = connection.execute(_HAVING, (param, value)).fetchall()
+        found = (json.decode_object(decompress(row[0])) for row in rows)
+        kept: dict[str, dict[str, Any]] = {}
+        for number, one in enumerate(found):
+            key = str(one.get("url", number))
+            if key not in kept or _order(str(one.get("version", ""))) > _order(
+                str(kept[key].get("version", ""))
+            ):
+                kept[key] = one
+        return list(kept.values())
+
     def _check(self) -> None:
         with self._lock, self._database.apart() as connection:
             state = connection.execute(_STATE, (self._type,)).fetchone()
@@ -101,6 +122,18 @@ class StoredDefinitions:
                     rids.setdefault(url, []).append(rid)
                 self._rids, self._state, self._edition = rids, state, self._edition + 1
             self._checked = time.monotonic()
+
+
+class StoredMaps(StoredDefinitions):
+    """Stored ConceptMaps, known at once, and found by the code systems too; `source` and `target`: the numbers of those search parameters."""
+
+    def __init__(self, database: Database, param: int, source: int, target: int) -> None:
+        super().__init__(database, "ConceptMap", param, every=0)
+        self._source, self._target = source, target
+
+    def between(self, system: str, *, is_target: bool) -> list[dict[str, Any]]:
+        """Those with a group out of (or into) the code system."""
+        return self.having(self._target if is_target else self._source, system)
 
 
 def _order(version: str) -> list[tuple[int, int, str]]:
