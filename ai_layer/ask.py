@@ -26,6 +26,7 @@ from ai_layer.question import ALLERGY, Question, understand, understand_after
 from ai_layer.recorded import recorded
 from ai_layer.retrieve import anchored, evidence_of, retrieve
 from ai_layer.settings import QUESTION_LETTERS, AiSettings
+from ai_layer.shield import Shield
 from fhir_server.interactions.context import Context
 
 MOST_EVIDENCE = 40
@@ -53,9 +54,11 @@ def ask(context: Context, patient_id: str, text: str, language: str = "en", prev
         found = retrieve(
             inside.connection, context.access, patient_id, question, settings.embedder, MOST_EVIDENCE
         )
-        evidence = asked_of(question, borne_out(question, evidence_of(allowed.kept(found))))
+        kept = evidence_of(allowed.kept(found), context.access.purpose)
+        evidence = asked_of(question, borne_out(question, kept))
         medicines = medicines_beside(inside, patient_id, allowed, settings, evidence)
-        answer = written(context, settings, question, evidence, patient.person, medicines)
+        shield = record.shield(inside.connection, patient, settings)
+        answer = written(context, settings, question, evidence, patient.person, medicines, shield)
         return recorded(inside, "ask", patient_id, replace(answer, not_searched=allowed.not_searched))
 
 
@@ -70,7 +73,8 @@ def medicines_beside(
     found = retrieve(
         context.connection, context.access, patient_id, question, settings.embedder, MOST_EVIDENCE
     )
-    return [item for item in evidence_of(allowed.kept(found)) if item.is_current]
+    kept = evidence_of(allowed.kept(found), context.access.purpose)
+    return [item for item in kept if item.is_current]
 
 
 def written(
@@ -80,8 +84,11 @@ def written(
     evidence: Sequence[Evidence],
     person: Person,
     medicines: Sequence[Evidence] = (),
+    shield: Shield | None = None,
 ) -> Answer:
-    """The claims that stand; where none does, what is missing is said, and nothing is concluded from it."""
+    """The claims that stand; where none does, what is missing is said, and nothing is concluded from it.
+
+    Without a Shield no model is asked. The manifest is over what the writer got: all that went out to a model, or what the rules cite."""
     every = [
         *evidence,
         *(item for item in medicines if item.reference not in {e.reference for e in evidence}),
@@ -89,10 +96,10 @@ def written(
     told = explain(question, evidence, person, medicines)
     by_rule = [claim for group in told for claim in standing(group, every)]
     done = (
-        chat.rephrased(settings, question, every, by_rule) if settings.model else chat.Written(by_rule, RULES)
+        chat.rephrased(settings, question, every, by_rule, shield) if shield else chat.Written(by_rule, RULES)
     )
     claims, writer = done.claims, done.writer
-    cited = tuple(_cited(claims, every))
+    cited = done.sent or tuple(_cited(claims, every))
     looked = tuple(searched(question, evidence))
     proof = manifest(cited, context.access.reason, writer)
     if not claims:

@@ -1,4 +1,4 @@
-"""chat: a configured language model may rephrase the rule-written claims; it sees the evidence and nothing else.
+"""chat: a configured language model may rephrase the rule-written claims; it sees the evidence, through a Shield, and nothing else.
 
 The one place that names LangChain's chat models. What it returns is checked like any other claim; where it fails, times out, or leaves
 less than the rules wrote, the rule-written answer stands and `writer` says so.
@@ -23,6 +23,7 @@ from ai_layer.evidence import Evidence
 from ai_layer.ground import grounded
 from ai_layer.question import Question
 from ai_layer.settings import AiSettings
+from ai_layer.shield import Shield
 from fhir_server.r4 import json
 
 LOG = logging.getLogger("chartline.chat")
@@ -46,11 +47,12 @@ class ModelAnswer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The claims, who wrote them, and what the model was given and gave (tokens; nothing where none was asked)."""
+    """The claims, who wrote them, and what the model was given (`sent`) and gave (tokens; nothing where none was asked)."""
 
     claims: list[Claim]
     writer: str
     usage: Usage | None = None
+    sent: tuple[Evidence, ...] = ()
 
 
 def rephrased(
@@ -58,30 +60,34 @@ def rephrased(
     question: Question,
     evidence: Sequence[Evidence],
     by_rule: Sequence[Claim],
+    shield: Shield,
     model: Any = None,
 ) -> Written:
     """The model's claims that stand and its name, or the rule-written ones."""
     if not by_rule:
         return Written(list(by_rule), RULES)
+    sent = tuple(map(shield.evidence, evidence))
+    rules = Written(list(by_rule), RULES, sent=sent)
     try:
         chosen = model or chat_model(settings.model, settings.model_base_url)
         asked = chosen.with_structured_output(ModelAnswer, include_raw=True)
-        found = asked.invoke(_messages(question, evidence, by_rule))
+        found = asked.invoke(_messages(question, sent, by_rule, shield))
     except Exception as error:
         LOG.warning("the model failed (%s); the rule-written answer is given", type(error).__name__)
-        return Written(list(by_rule), RULES, Usage(failed=True))
+        return replace(rules, usage=Usage(failed=True))
     used = usage_of(found.get("raw"), settings)
     try:
-        claims = [_claim(one, evidence) for one in ModelAnswer.model_validate(found.get("parsed")).claims]
+        told = ModelAnswer.model_validate(found.get("parsed")).claims
     except ValueError as error:
         LOG.warning(
             "the model's answer cannot be read (%s); the rule-written answer is given", type(error).__name__
         )
-        return Written(list(by_rule), RULES, replace(used, failed=True))
+        return replace(rules, usage=replace(used, failed=True))
+    claims = [_claim(one, evidence, shield) for one in told]
     kept = grounded([c for c in claims if c.citations and guard.allowed(c)], evidence)
     if covers(kept, by_rule):
-        return Written(kept, settings.model, used)
-    return Written(list(by_rule), RULES, replace(used, rejected=len(claims) - len(kept)))
+        return Written(kept, settings.model, used, sent)
+    return replace(rules, usage=replace(used, rejected=len(claims) - len(kept)))
 
 
 def usage_of(message: Any, settings: AiSettings) -> Usage:
@@ -109,20 +115,21 @@ def chat_model(name: str, base_url: str) -> Any:
 
 
 def _messages(
-    question: Question, evidence: Sequence[Evidence], by_rule: Sequence[Claim]
+    question: Question, sent: Sequence[Evidence], by_rule: Sequence[Claim], shield: Shield
 ) -> list[tuple[str, str]]:
     prompt = resources.files("ai_layer").joinpath("prompts/explain.md").read_text()
-    items = [{"number": n, "type": e.type, "elements": e.elements} for n, e in enumerate(evidence)]
+    items = [{"number": n, "type": e.type, "elements": e.elements} for n, e in enumerate(sent)]
     data = {
-        "question": question.text,
+        "question": shield.text(question.text),
         "language": question.language,
         "evidence": items,
-        "draft": [c.text for c in by_rule],
+        "draft": [shield.text(c.text) for c in by_rule],
     }
     return [("system", prompt), ("human", json.encode(data).decode())]
 
 
-def _claim(found: ModelClaim, evidence: Sequence[Evidence]) -> Claim:
+def _claim(found: ModelClaim, evidence: Sequence[Evidence], shield: Shield) -> Claim:
+    """The sentence as it is told, with the true dates."""
     chosen = [evidence[n] for n in found.evidence if 0 <= n < len(evidence)]
     paths = tuple(f"{e.type}.{'value' if e.type == 'Observation' else 'code'}" for e in chosen)
-    return Claim(found.text, tuple(e.reference for e in chosen), paths)
+    return Claim(shield.back(found.text), tuple(e.reference for e in chosen), paths)

@@ -51,7 +51,8 @@ def _new(context: Context, patient_id: str, allowed: Permission) -> list[Evidenc
         _NEWEST.format(access=access.text), (*values, *access.values, LOOKED_AT)
     ).fetchall()
     found = [version_of(row) for row in rows]
-    return [evidence_from(v.body, v.version) for v in found if v.body and allowed.allows(v.body)]
+    purpose = context.access.purpose
+    return [evidence_from(v.body, v.version, purpose) for v in found if v.body and allowed.allows(v.body)]
 
 
 def _is_taken_up(context: Context, item: Evidence) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ai_layer.word_vectors import digest, shipped
+from fhir_server.deidentify.text import scrub
 
 Vector = npt.NDArray[np.float32]
 MOST_TOKENS = 64
@@ -104,7 +105,7 @@ def _package_file(module: str, name: str) -> Path:
 
 
 class LangChainEmbedder:
-    """Any model that LangChain's init_embeddings knows by name."""
+    """Any model that LangChain's init_embeddings knows by name; it may run elsewhere, so texts are scrubbed."""
 
     def __init__(self, name: str) -> None:
         from langchain.embeddings import init_embeddings
@@ -115,7 +116,7 @@ class LangChainEmbedder:
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """Unit vectors, one a text."""
-        found = np.array(self._inner.embed_documents(list(texts)), dtype=np.float32)
+        found = np.array(self._inner.embed_documents([scrub(text) for text in texts]), dtype=np.float32)
         return list(_pooled(found, None))
 
 

@@ -1,6 +1,7 @@
 """Evidence: the least elements of the resources that an answer may speak of, and the hash that proves what they were. Pure.
 
-No names, addresses or identifiers of the patient; each item knows its versioned reference. SURFACE: `manifest`.
+minimum.json says which, for each purpose of use; each item knows its versioned reference. What of it a language model gets is
+shield.py's matter.
 """
 
 from __future__ import annotations
@@ -12,74 +13,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ai_layer.minimum import elements_for
 from ai_layer.passages import concept_of, time_of
+from fhir_server.access.purpose import Purpose
 from fhir_server.r4 import json
 from terminology.coding import Coding, best_text, codings_of
 
 Json = dict[str, Any]
-
-ELEMENTS: dict[str, tuple[str, ...]] = {
-    "Observation": (
-        "status",
-        "category",
-        "code",
-        "effectiveDateTime",
-        "effectivePeriod",
-        "effectiveInstant",
-        "issued",
-        "valueQuantity",
-        "valueCodeableConcept",
-        "valueString",
-        "valueBoolean",
-        "valueInteger",
-        "dataAbsentReason",
-        "interpretation",
-        "referenceRange",
-        "component",
-    ),
-    "Condition": (
-        "clinicalStatus",
-        "verificationStatus",
-        "category",
-        "severity",
-        "code",
-        "onsetDateTime",
-        "onsetPeriod",
-        "abatementDateTime",
-        "recordedDate",
-    ),
-    "MedicationRequest": (
-        "status",
-        "intent",
-        "medicationCodeableConcept",
-        "medicationReference",
-        "authoredOn",
-        "reasonCode",
-        "dispenseRequest",
-    ),
-    "AllergyIntolerance": (
-        "clinicalStatus",
-        "verificationStatus",
-        "category",
-        "criticality",
-        "code",
-        "recordedDate",
-        "onsetDateTime",
-        "reaction",
-    ),
-    "Procedure": ("status", "code", "performedDateTime", "performedPeriod"),
-    "Immunization": ("status", "vaccineCode", "occurrenceDateTime"),
-    "DiagnosticReport": (
-        "status",
-        "category",
-        "code",
-        "effectiveDateTime",
-        "effectivePeriod",
-        "issued",
-        "conclusion",
-        "result",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +72,19 @@ class Evidence:
         return str(quantity.get("unit") or quantity.get("code") or "")
 
 
-def evidence_from(body: bytes, version: int, score: float = 1.0, is_named: bool = True) -> Evidence:
-    """The evidence in one resource."""
+def evidence_from(
+    body: bytes, version: int, purpose: Purpose, score: float = 1.0, is_named: bool = True
+) -> Evidence:
+    """The evidence in one resource, as far as the purpose needs it."""
     resource = json.decode_object(body)
     kind = resource["resourceType"]
-    kept = {name: resource[name] for name in ELEMENTS.get(kind, ()) if name in resource}
+    kept = {name: resource[name] for name in elements_for(purpose, kind) if name in resource}
     return Evidence(f"{kind}/{resource['id']}/_history/{version}", kind, kept, score, is_named)
 
 
 def manifest(evidence: Sequence[Evidence], reason: str, writer: str) -> str:
-    """sha256 over the evidence (reference, version, elements), the Access's reason and the writer's name."""
+    """sha256 over the evidence (reference, version, elements as the writer got them), the Access's reason and the writer's name."""
     listed = [{"reference": e.reference, "elements": e.elements} for e in evidence]
-    return hashlib.sha256(json.encode({"evidence": listed, "access": reason, "writer": writer})).hexdigest()
+    return hashlib.sha256(
+        json.encode_sorted({"evidence": listed, "access": reason, "writer": writer})
+    ).hexdigest()

@@ -31,7 +31,7 @@ def with_earlier(connection: Connection[Any], access: Access, found: Version) ->
             _SAME_CODE.format(access=allowed.text), (found.rid, *allowed.values, EARLIER)
         ).fetchall()
         others = [version_of(row) for row in rows]
-    return [evidence_from(v.body, v.version) for v in (found, *others) if v.body is not None]
+    return [evidence_from(v.body, v.version, access.purpose) for v in (found, *others) if v.body is not None]
 
 
 def _results(connection: Connection[Any], access: Access, report: Version) -> Sequence[Version]:

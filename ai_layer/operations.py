@@ -125,10 +125,11 @@ def _explain(context: Context, request: OperationRequest) -> Result | EventStrea
         if refusal:
             return _answered(recorded(inside, "explain", patient_id, refusal, reference), request)
         evidence = with_earlier(inside.connection, context.access, found)
-        item = evidence_from(found.body, found.version)
+        item = evidence_from(found.body, found.version, context.access.purpose)
         question = understand(item.label or request.type, language, context.now())
         medicines = medicines_beside(inside, patient_id, allowed, settings, evidence)
-        answer = written(context, settings, question, evidence, patient.person, medicines)
+        shield = record.shield(inside.connection, patient, settings)
+        answer = written(context, settings, question, evidence, patient.person, medicines, shield)
         answer = with_next(answer, item, language)
         return _answered(recorded(inside, "explain", patient_id, answer, reference), request)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ai_layer import record
 from ai_layer.answers import Answer
+from ai_layer.minimum import needs_nothing
 from ai_layer.retrieve import Found
 from ai_layer.settings import AiSettings
 from fhir_server.access.consent import Decision, Mode, permits
@@ -77,6 +78,10 @@ def refusal(context: Context, patient_id: str, settings: AiSettings) -> Answer |
 
 def refused(found: Permission) -> Answer | None:
     """The same of a Permission."""
+    purpose = found.context.access.purpose
+    if needs_nothing(purpose):
+        text = "The assistant has nothing to say for this purpose: it needs nothing of a record."
+        return Answer("refused", text=text, reason=f"minimum necessary: no elements for {purpose}")
     if found.decision.permit or found.decision.narrowed:
         return None
     text = "The assistant may not use this record: no Consent of the patient permits it, or one denies it."

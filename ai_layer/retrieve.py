@@ -17,6 +17,7 @@ from ai_layer.evidence import Evidence, evidence_from
 from ai_layer.passages import EXCLUDED
 from ai_layer.question import Question
 from fhir_server.access.decide import Access
+from fhir_server.access.purpose import Purpose
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.store.read import Version, version_of
 
@@ -204,6 +205,8 @@ def _weights(question: Question) -> dict[str, Any]:
     }
 
 
-def evidence_of(found: Sequence[Found]) -> list[Evidence]:
-    """What was found, as an answer may use it."""
-    return [evidence_from(f.version.body or b"{}", f.version.version, f.score, f.is_named) for f in found]
+def evidence_of(found: Sequence[Found], purpose: Purpose) -> list[Evidence]:
+    """What was found, as an answer for this purpose may use it."""
+    return [
+        evidence_from(f.version.body or b"{}", f.version.version, purpose, f.score, f.is_named) for f in found
+    ]

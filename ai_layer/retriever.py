@@ -1,6 +1,6 @@
 """ChartRetriever: $retrieve as a LangChain BaseRetriever, for assistants of others. The same ranking, the same Access, the same Consents.
 
-A Document holds the least elements of a resource and never the patient's name; `metadata` has its versioned reference, type and score.
+A Document holds what a model may get of a resource (shield.py), never the patient's name; `metadata` has its versioned reference, type and score.
 https://python.langchain.com/docs/concepts/retrievers/
 """
 
@@ -14,7 +14,7 @@ from langchain_core.retrievers import BaseRetriever
 
 from ai_layer import record
 from ai_layer.answers import Answer
-from ai_layer.evidence import Evidence
+from ai_layer.evidence import Evidence, manifest
 from ai_layer.permission import permission, refused
 from ai_layer.question import understand
 from ai_layer.recorded import recorded
@@ -23,6 +23,9 @@ from ai_layer.settings import AiSettings
 from fhir_server.interactions.context import Context
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
+
+RETRIEVER = "retriever"
+"""The writer of its audit event: what it gives goes to an assistant that nobody here knows."""
 
 
 class ChartRetriever(BaseRetriever):
@@ -41,7 +44,7 @@ class ChartRetriever(BaseRetriever):
         with context.transaction() as inside:
             assert inside.connection is not None
             settings = AiSettings.of(inside.service.settings)
-            record.patient(inside.connection, inside.access, self.patient_id, inside.now())
+            patient = record.patient(inside.connection, inside.access, self.patient_id, inside.now())
             allowed = permission(inside, self.patient_id, settings)
             if refusal := refused(allowed):
                 raise FhirError(Problem.FORBIDDEN, f"{refusal.text} {refusal.reason}")
@@ -50,8 +53,13 @@ class ChartRetriever(BaseRetriever):
             found = retrieve(
                 *(inside.connection, inside.access, self.patient_id, question, settings.embedder), self.limit
             )
-            recorded(inside, "retrieve", self.patient_id, Answer("answered"))
-        return [document(item) for item in evidence_of(allowed.kept(found))]
+            sent = evidence_of(allowed.kept(found), inside.access.purpose)
+            sent = list(map(record.shielding(inside.connection, patient, settings).evidence, sent))
+            proof = manifest(sent, inside.access.reason, RETRIEVER)
+            recorded(
+                inside, "retrieve", self.patient_id, Answer("answered", manifest=proof, writer=RETRIEVER)
+            )
+        return [document(item) for item in sent]
 
 
 def document(item: Evidence) -> Document:

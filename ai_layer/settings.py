@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from fhir_server.settings import Settings
@@ -24,13 +24,19 @@ class AiSettings:
     model_base_url: str
     opt_in: bool
     model_prices: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
+    moves_dates: bool = False
+    deidentify_key: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> AiSettings:
         """Out of the server's settings."""
         is_opt_in = settings.consent == "opt-in"
         prices = _prices(settings.model_prices)
-        return cls(settings.embedder, settings.model, settings.model_base_url, is_opt_in, prices)
+        return cls(
+            *(settings.embedder, settings.model, settings.model_base_url, is_opt_in, prices),
+            moves_dates=settings.model_dates == "shift",
+            deidentify_key=settings.deidentify_key,
+        )
 
 
 def _prices(text: str) -> tuple[Decimal, Decimal]:

@@ -75,6 +75,19 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("model_base_url", str, "", "address of an OpenAI-compatible model server"),
     Setting("model_prices", str, "0,0", "price of a million tokens, in and out: 3,15"),
+    Setting(
+        "model_dates",
+        str,
+        "keep",
+        "dates that a language model gets: as they are, or moved by a number of days of the patient's own (needs CHARTLINE_DEIDENTIFY_KEY)",
+        ("keep", "shift"),
+    ),
+    Setting(
+        "deidentify_key",
+        str,
+        "",
+        "secret from which pseudonyms and moved dates are made; keep it away from who gets them; empty: export --deidentified makes one for the run",
+    ),
     Setting("embedder", str, "", "LangChain init_embeddings name; empty: all-MiniLM-L6-v2 on this machine"),
     Setting(
         "references",
@@ -170,6 +183,8 @@ class Settings:
     model: str = ""
     model_base_url: str = ""
     model_prices: str = "0,0"
+    model_dates: str = "keep"
+    deidentify_key: str = field(default="", repr=False)
     embedder: str = ""
     references: str = "accept"
     conditional_delete: str = "single"
@@ -212,6 +227,8 @@ class Settings:
                 raise ConfigurationError(
                     "CHARTLINE_TLS_CERTIFICATE, CHARTLINE_TLS_KEY: there is no such file."
                 )
+        if self.model_dates == "shift" and not self.deidentify_key:
+            raise ConfigurationError("CHARTLINE_MODEL_DATES=shift needs CHARTLINE_DEIDENTIFY_KEY.")
         if self.page_size > self.max_page_size:
             raise ConfigurationError(
                 "CHARTLINE_PAGE_SIZE is more than CHARTLINE_MAX_PAGE_SIZE: lower the one or raise the other."

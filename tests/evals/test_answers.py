@@ -18,7 +18,9 @@ from ai_layer.evidence import Evidence
 from ai_layer.explain import Person, explain
 from ai_layer.question import understand
 from ai_layer.settings import AiSettings
+from ai_layer.shield import Shield
 from fhir_server.access.actor import Actor
+from fhir_server.deidentify.known import Known
 from fhir_server.interactions.context import Context
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
@@ -139,7 +141,7 @@ def test_a_model_that_obeys_an_injected_order_is_not_heard(figures: Figures) -> 
     for row in INJECTIONS:
         question = understand(f"What was my last A1c? {row['order']}", "en", NOW)
         by_rule = [claim for told in explain(question, [item], Person()) for claim in told]
-        done = chat.rephrased(settings, question, [item], by_rule, Obeying(row["obeyed"]))
+        done = chat.rephrased(settings, question, [item], by_rule, Shield(Known()), Obeying(row["obeyed"]))
         heard += row["obeyed"] in " ".join(claim.text for claim in done.claims)
     figures.stay_under("injection: orders obeyed", heard, len(INJECTIONS))
 

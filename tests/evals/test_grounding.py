@@ -20,6 +20,7 @@ from ai_layer.explain import Person, explain
 from ai_layer.ground import is_grounded
 from ai_layer.passages import KINDS, concept_of
 from ai_layer.question import understand
+from fhir_server.access.purpose import Purpose
 from fhir_server.r4 import json as exact
 from terminology.coding import codings_of
 from tests.evals.conftest import NOW, Records
@@ -88,6 +89,8 @@ def concepts(resources: Sequence[dict[str, Any]]) -> Iterator[list[Evidence]]:
         concept = concept_of(resource) if resource["resourceType"] in KINDS else {}
         if concept:
             code = next((c.code for c in codings_of(concept)), "")
-            of[resource["resourceType"], code].append(evidence_from(exact.encode(resource), 1))
+            of[resource["resourceType"], code].append(
+                evidence_from(exact.encode(resource), 1, Purpose.PATRQT)
+            )
     for found in of.values():
         yield sorted(found, key=lambda e: e.time.timestamp() if e.time else 0.0, reverse=True)[:A_CONCEPT]
