@@ -6,28 +6,32 @@ https://hl7.org/fhir/R4/appointment.html
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from ai_layer.drafts import chart
-from ai_layer.drafts.checks import VISIT_CHECKS, VisitView, Wanted, blocking, visit_checks
-from ai_layer.drafts.checks.reading import plain
+from ai_layer.drafts.checks import VISIT_CHECKS, Needs, VisitView, Wanted, blocking, visit_checks
+from ai_layer.drafts.checks.reading import elements, plain, target
 from ai_layer.drafts.diary import LOOKED_AT, free_slots, own_appointments, taken
 from ai_layer.drafts.lane import Asked, keep, make_device
+from ai_layer.drafts.standing import needed, seen
 from ai_layer.drafts.told import may_read, parameter, recorded_refusals, referring, shown, text_of
 from ai_layer.drafts.visits import PERSONS, Offer, offers
 from ai_layer.drafts.wanted import REASON_LETTERS, details, wanted_of
+from ai_layer.guard import before
 from ai_layer.permission import permission, refused
 from ai_layer.recorded import as_system
 from ai_layer.settings import AiSettings
 from fhir_server.interactions.context import Context, Result
 from fhir_server.operations.registry import OperationRequest, parameters_result
+from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.store.write import instant
 
 Json = dict[str, Any]
 PROPOSALS = 3
 """The draft's Slot, and two others that would do."""
+ALARMS = frozenset(["emergency", "self_harm"])
+MOVABLE = frozenset(["booked", "pending"])
 
 
 @recorded_refusals("draft-appointment")
@@ -38,50 +42,91 @@ def draft_appointment(context: Context, request: OperationRequest) -> Result:
     with context.transaction() as inside:
         assert inside.connection is not None
         chart.locked(inside.connection, context.access, "Patient", request.id)
-        if no := refused(permission(inside, request.id, AiSettings.of(context.service.settings))):
-            raise FhirError(Problem.FORBIDDEN, f"{no.text} {no.reason}")
-        _require_practitioner(inside, wanted)
-        found, view = _choose(inside, request.id, wanted)
+        needs = _permitted_needs(inside, request.id)
+        _require_there(inside, wanted)
+        _require_own(inside, request.id, wanted)
+        found, view = _choose(inside, request.id, wanted, needs, _alarm(words, needs))
         checks = visit_checks(view)
         draft = None if blocking(checks) else proposal(inside, request.id, found[0], words)
-        asked = Asked(
-            "draft-appointment", "appointment", request.id, words, None, details(wanted), wanted.urgency
-        )
-        kept = keep(inside, asked, draft, checks, [view.slot] if view.slot else [])
+        priority = "stat" if view.alarm else wanted.urgency
+        basis = _basis(inside, wanted)
+        asked = Asked("draft-appointment", "appointment", request.id, words, basis, details(wanted), priority)
+        kept = keep(inside, asked, draft, checks, _cited(view))
         told = [parameter(check) for check in shown(inside, checks, VISIT_CHECKS)]
         is_told = bool(kept.draft) and may_read(inside, ("Slot",))
         others = [_alternative(each) for each in found[1:PROPOSALS] if is_told]
         return parameters_result([*referring(draft=kept.draft, task=kept.task), *told, *others])
 
 
-def _choose(context: Context, patient_id: str, wanted: Wanted) -> tuple[list[Offer], VisitView]:
+def _permitted_needs(context: Context, patient_id: str) -> Needs:
+    """Raises FORBIDDEN where the patient's Consents do not let the assistant work."""
+    found = permission(context, patient_id, AiSettings.of(context.service.settings))
+    if no := refused(found):
+        raise FhirError(Problem.FORBIDDEN, f"{no.text} {no.reason}")
+    return needed(
+        context, patient_id, lambda each: not found.decision.narrowed or found.allows(json.encode(each))
+    )
+
+
+def _alarm(words: str, needs: Needs) -> str:
+    """The advice, where the patient's words tell of an emergency: that is no case for a visit on some day."""
+    found = before(words, needs.language) if words else None
+    return found.advice if found and found.kind in ALARMS else ""
+
+
+def _choose(
+    context: Context, patient_id: str, wanted: Wanted, needs: Needs, alarm: str
+) -> tuple[list[Offer], VisitView]:
     """The offers, best first, and what the checks see of the best one."""
-    system = as_system(context)
-    own = own_appointments(system, patient_id)
+    system, now = as_system(context), context.now()
+    if alarm:
+        return [], VisitView(now, wanted, needs=needs, alarm=alarm)
+    own = own_appointments(system, patient_id, (wanted.replaces,))
     for most in LOOKED_AT:
         free = free_slots(system, wanted, most)
-        others = taken(system, free)
-        found = offers(free, wanted, context.now(), own, others)
+        others = [each for each in taken(system, free) if plain(each) != wanted.replaces]
+        found = offers(free, wanted, now, own, others, needs)
         if found:
-            break
-    return found, _view(context.now(), wanted, found[0] if found else None, own, others)
+            return found, seen(now, wanted, found[0], own, others, needs)
+    return [], VisitView(now, wanted, needs=needs)
 
 
-def _view(
-    now: datetime, wanted: Wanted, best: Offer | None, own: Sequence[Json], others: Sequence[Json]
-) -> VisitView:
-    if best is None:
-        return VisitView(now, wanted)
-    beside = tuple(each for each in others if best.concerns(each))
-    return VisitView(now, wanted, best.slot, best.schedule, tuple(own), beside)
+def _cited(view: VisitView) -> list[Json]:
+    """What a check can cite that may carry labels."""
+    return [*([view.slot] if view.slot else []), *view.own, *view.needs.wheelchair]
 
 
-def _require_practitioner(context: Context, wanted: Wanted) -> None:
+def _basis(context: Context, wanted: Wanted) -> Json | None:
+    """The visit that the draft is to replace."""
+    return _visit(context, wanted.replaces) if wanted.replaces else None
+
+
+def _require_own(context: Context, patient_id: str, wanted: Wanted) -> None:
+    """Only a booked visit of this patient's is moved. Raises NOT_PROCESSABLE, and for one that is over or cancelled CONFLICT."""
+    if not wanted.replaces:
+        return
+    visit = _visit(context, wanted.replaces)
+    people = [target(each.get("actor")) for each in elements(visit or {}, "participant")]
+    if visit is None or f"Patient/{patient_id}" not in people:
+        raise FhirError(Problem.NOT_PROCESSABLE, "replaces: there is no such visit of the patient's.")
+    if visit.get("status") not in MOVABLE:
+        raise FhirError(Problem.CONFLICT, f"replaces: the visit is {visit.get('status')}, not booked.")
+
+
+def _visit(context: Context, name: str) -> Json | None:
+    """The Appointment, where the caller reaches it."""
     assert context.connection is not None
-    if wanted.practitioner:
-        kind, _, logical_id = wanted.practitioner.partition("/")
-        if not chart.named(context.connection, as_system(context).access, kind, [logical_id]):
-            raise FhirError(Problem.NOT_PROCESSABLE, "practitioner: there is no such practitioner here.")
+    found = chart.named(context.connection, context.access, "Appointment", [name.partition("/")[2]])
+    return next(iter(found), None)
+
+
+def _require_there(context: Context, wanted: Wanted) -> None:
+    """Raises NOT_PROCESSABLE where the practitioner or the place that was asked for does not exist."""
+    assert context.connection is not None
+    for name, named in (("practitioner", wanted.practitioner), ("location", wanted.location)):
+        kind, _, logical_id = named.partition("/")
+        if named and not chart.named(context.connection, as_system(context).access, kind, [logical_id]):
+            raise FhirError(Problem.NOT_PROCESSABLE, f"{name}: there is no such {name} here.")
 
 
 def proposal(context: Context, patient_id: str, offer: Offer, words: str) -> Json:

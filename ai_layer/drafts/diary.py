@@ -6,11 +6,13 @@ The earliest Slots are looked at first; LOOKED_AT is how many at most, in steps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from ai_layer.drafts import chart
 from ai_layer.drafts.checks import Wanted
+from ai_layer.drafts.checks.needs import WHEELCHAIR_CODES
 from ai_layer.drafts.checks.reading import elements, plain, target, when
 from ai_layer.drafts.checks.visit import FIRM, TENTATIVE, span
 from ai_layer.drafts.visits import Offer, actors
@@ -21,6 +23,7 @@ Json = dict[str, Any]
 Pair = tuple[str, str]
 LOOKED_AT = (50, 1000)
 """Nearly always a few are enough. Measured with 1,200 Slots: 50 take a third of the time of 200."""
+PLACE = ("Practitioner", "PractitionerRole", "HealthcareService", "Location")
 HELD = ("status", ",".join(sorted(FIRM | TENTATIVE)))
 ZONES = timedelta(hours=14)
 """As far as a day somewhere can reach beyond the same day in UTC."""
@@ -39,13 +42,22 @@ def free_slots(context: Context, wanted: Wanted, most: int) -> list[Offer]:
         every = chart.found(context, "Slot", *pairs, *one, ("_count", str(_most(context, most))))
         found |= {plain(resource): resource for resource in every}
     slots = (each for each in found.values() if each["resourceType"] == "Slot")
-    return [Offer(slot, found.get(target(slot.get("schedule")), {})) for slot in slots]
+    return _placed(context, [Offer(slot, found.get(target(slot.get("schedule")), {})) for slot in slots])
 
 
-def own_appointments(context: Context, patient_id: str) -> list[Json]:
-    """The patient's appointments from now on."""
+def own_appointments(context: Context, patient_id: str, but: Sequence[str] = ()) -> list[Json]:
+    """The patient's appointments from now on, without those that `but` names (`Appointment/id`)."""
     since = ("date", f"ge{instant(context.now() - ZONES)}")
-    return _appointments(context, ("actor", f"Patient/{patient_id}"), since)
+    found = _appointments(context, ("actor", f"Patient/{patient_id}"), since)
+    return [each for each in found if plain(each) not in but]
+
+
+def conditions_of_needs(context: Context, patient_id: str) -> list[Json]:
+    """Conditions that may speak of a wheelchair, by code or in words."""
+    whose = ("patient", f"Patient/{patient_id}")
+    by_code = chart.found(context, "Condition", whose, ("code", ",".join(WHEELCHAIR_CODES)))
+    in_words = chart.found(context, "Condition", whose, ("code:text", "wheelchair"))
+    return list({plain(each): each for each in (*by_code, *in_words)}.values())
 
 
 def taken(context: Context, offers: Sequence[Offer]) -> list[Json]:
@@ -68,7 +80,23 @@ def offers_of(context: Context, appointment: Json) -> list[Offer]:
     ids = [target(each.get("schedule")).partition("/")[2] for each in slots]
     schedules = chart.named(context.connection, context.access, "Schedule", ids)
     found = {plain(each): each for each in schedules}
-    return [Offer(each, found.get(target(each.get("schedule")), {})) for each in slots]
+    return _placed(context, [Offer(each, found.get(target(each.get("schedule")), {})) for each in slots])
+
+
+def _placed(context: Context, offers: Sequence[Offer]) -> list[Offer]:
+    """The same, with who and what their Schedules are for."""
+    assert context.connection is not None
+    names = {name for offer in offers for name in actors(offer.schedule)}
+    found: dict[str, Json] = {}
+    for kind in PLACE:
+        ids = sorted(name.partition("/")[2] for name in names if name.startswith(f"{kind}/"))
+        if ids:
+            there = chart.named(context.connection, context.access, kind, ids)
+            found |= {plain(each): each for each in there}
+    return [
+        replace(offer, place=tuple(found[name] for name in actors(offer.schedule) if name in found))
+        for offer in offers
+    ]
 
 
 def lock_slots(context: Context, appointment: Json) -> None:

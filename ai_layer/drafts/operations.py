@@ -91,6 +91,9 @@ OPERATIONS: tuple[Operation, ...] = (
                 "latest", "in", 0, "1", "dateTime", "not after this moment, or this day where the visit is"
             ),
             Parameter("practitioner", "in", 0, "1", "Reference", "with whom"),
+            Parameter("specialty", "in", 0, "1", "code", "of whom"),
+            Parameter("location", "in", 0, "1", "Reference", "where"),
+            Parameter("replaces", "in", 0, "1", "Reference", "the booked visit that is to be moved"),
             *(_DRAFT, _TASK, _CHECK, _ALTERNATIVE),
         ),
     ),

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ai_layer.drafts.checks.needs import NONE, Needs, rank
 from ai_layer.drafts.checks.reading import elements, plain, target
-from ai_layer.drafts.checks.visit import FIRM, TENTATIVE, Wanted, overlapping, services, span
+from ai_layer.drafts.checks.visit import (
+    FIRM,
+    PRESSING,
+    TENTATIVE,
+    Wanted,
+    overlapping,
+    places,
+    services,
+    span,
+)
 
 Json = dict[str, Any]
 PERSONS = ("Patient/", "RelatedPerson/")
@@ -19,10 +29,11 @@ PERSONS = ("Patient/", "RelatedPerson/")
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A Slot and its Schedule."""
+    """A Slot, its Schedule, and who and what that is for."""
 
     slot: Json
     schedule: Json
+    place: tuple[Json, ...] = ()
 
     def concerns(self, appointment: Json) -> bool:
         """Whether the appointment takes the Slot, or the time of a practitioner of its Schedule."""
@@ -38,13 +49,25 @@ class Offer:
 
 
 def offers(
-    found: Sequence[Offer], wanted: Wanted, now: datetime, own: Sequence[Json], others: Sequence[Json] = ()
+    found: Sequence[Offer],
+    wanted: Wanted,
+    now: datetime,
+    own: Sequence[Json],
+    others: Sequence[Json] = (),
+    needs: Needs = NONE,
 ) -> list[Offer]:
-    """Offers that fit, the earliest first; those that another draft asks for already come last."""
+    """Offers that fit, the earliest first; behind them those that lack what the patient needs, unless time presses, and those that
+    another draft asks for already.
+    """
     fit = [each for each in found if _is_open(each, now) and _fits(each, wanted)]
     fit = [each for each in fit if not overlapping(each.slot, own, FIRM | TENTATIVE)]
     fit = [each for each in fit if not each.is_taken(others, FIRM)]
-    return sorted(fit, key=lambda each: (each.is_taken(others, TENTATIVE), span(each.slot), plain(each.slot)))
+
+    def key(each: Offer) -> tuple[Any, ...]:
+        lacks = 0 if wanted.urgency in PRESSING else rank(needs, each.place)
+        return each.is_taken(others, TENTATIVE), lacks, span(each.slot), plain(each.slot)
+
+    return sorted(fit, key=key)
 
 
 def actors(schedule: Json) -> list[str]:
@@ -77,5 +100,6 @@ def _fits(offer: Offer, wanted: Wanted) -> bool:
     return (
         in_time(offer.slot, wanted)
         and (not wanted.practitioner or wanted.practitioner in actors(offer.schedule))
-        and (not wanted.service or wanted.service in services(offer.slot) | services(offer.schedule))
+        and {wanted.service, wanted.specialty} - {""} <= services(offer.slot) | services(offer.schedule)
+        and (not wanted.location or wanted.location in places(offer.schedule, offer.place))
     )

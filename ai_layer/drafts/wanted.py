@@ -24,7 +24,14 @@ REASON_LETTERS = 1000
 DAY = 10
 """Letters of a date; a longer text holds a time."""
 WESTERNMOST = timedelta(hours=12)
-_PRACTITIONER = re.compile(r"(?:Practitioner|PractitionerRole)/[A-Za-z0-9\-.]{1,64}")
+ID = r"[A-Za-z0-9\-.]{1,64}"
+REFERENCES = {
+    "practitioner": ("Practitioner", "PractitionerRole"),
+    "location": ("Location",),
+    "replaces": ("Appointment",),
+}
+"""Parameters that refer to something, and to what."""
+CODED = ("serviceType", "specialty")
 
 
 def wanted_of(context: Context, request: OperationRequest) -> Wanted:
@@ -37,16 +44,10 @@ def wanted_of(context: Context, request: OperationRequest) -> Wanted:
     urgency = text_of(request, "urgency")
     if urgency and urgency not in WITHIN:
         raise FhirError(Problem.BAD_PARAMETER, f"urgency: expected one of {', '.join(WITHIN)}.")
-    return _wanted(
-        context.now(),
-        {
-            "earliest": earliest[0],
-            "latest": latest[0],
-            "serviceType": text_of(request, "serviceType"),
-            "urgency": urgency,
-            "practitioner": _practitioner(request),
-        },
-    )
+    given = {"earliest": earliest[0], "latest": latest[0], "urgency": urgency}
+    given |= {name: text_of(request, name) for name in CODED}
+    given |= {name: _reference(request, name, types) for name, types in REFERENCES.items()}
+    return _wanted(context.now(), given)
 
 
 def wanted_again(task: Json) -> Wanted:
@@ -61,6 +62,9 @@ def details(wanted: Wanted) -> dict[str, str]:
         "serviceType": wanted.service,
         "urgency": wanted.urgency,
         "practitioner": wanted.practitioner,
+        "specialty": wanted.specialty,
+        "location": wanted.location,
+        "replaces": wanted.replaces,
         "earliest": wanted.earliest_day or (wanted.earliest.isoformat() if wanted.earliest else ""),
         "latest": wanted.latest_day or (wanted.latest.isoformat() if wanted.latest else ""),
     }
@@ -77,6 +81,9 @@ def _wanted(asked: datetime, given: dict[str, str]) -> Wanted:
         given.get("serviceType", "").rpartition("|")[2],
         given.get("urgency", ""),
         given.get("practitioner", ""),
+        given.get("specialty", "").rpartition("|")[2],
+        given.get("location", ""),
+        given.get("replaces", ""),
     )
 
 
@@ -93,13 +100,12 @@ def _time(request: OperationRequest, name: str) -> tuple[str, Interval | None]:
     return text, found
 
 
-def _practitioner(request: OperationRequest) -> str:
-    value = request.value("practitioner", "")
+def _reference(request: OperationRequest, name: str, types: tuple[str, ...]) -> str:
+    value = request.value(name, "")
     named = value.get("reference", "") if isinstance(value, dict) else value
     if named == "":
         return ""
-    if not isinstance(named, str) or not _PRACTITIONER.fullmatch(named):
-        raise FhirError(
-            Problem.BAD_PARAMETER, "practitioner: expected Practitioner/id or PractitionerRole/id."
-        )
+    if not isinstance(named, str) or not re.fullmatch(f"(?:{'|'.join(types)})/{ID}", named):
+        wanted = " or ".join(f"{each}/id" for each in types)
+        raise FhirError(Problem.BAD_PARAMETER, f"{name}: expected {wanted}.")
     return named

@@ -5,11 +5,13 @@ https://hl7.org/fhir/R4/appointment.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from fhir_server.interactions.delete import delete
 from tests.unit.drafts.clinic import LEE, OKAFOR, Clinic, clinic_on, day, diary, record, slot
 
 Json = dict[str, Any]
@@ -45,7 +47,7 @@ def test_a_draft_proposes_the_earliest_free_slot_and_two_others(clinic: Clinic) 
     assert draft["comment"] == "My knee hurts"
     assert draft["serviceType"][0]["coding"][0]["code"] == "124"
     assert draft["meta"]["security"][0]["code"] == "AIAST"
-    assert answer.checks == {"slot-free": "pass", "no-overlap": "pass", "service": "pass", "urgency": "pass"}
+    assert answer.checks == dict.fromkeys(("slot-free", "no-overlap", "service", "urgency", "needs"), "pass")
     others = [each["part"][0]["valueReference"]["reference"] for each in answer.all("alternative")]
     assert others == ["Slot/lee-2", "Slot/lee-4"]
 
@@ -56,7 +58,7 @@ def test_a_draft_has_its_task_and_its_provenance_and_books_nothing(clinic: Clini
     assert (task["status"], task["intent"], task["priority"]) == ("requested", "proposal", "urgent")
     assert task["focus"]["reference"] == f"Appointment/{draft['id']}"
     assert task["for"] == {"reference": "Patient/p"}
-    asked = {each["type"]["coding"][0]["code"]: each["valueString"] for each in task["input"][4:]}
+    asked = {each["type"]["coding"][0]["code"]: each["valueString"] for each in task["input"][5:]}
     assert asked == {"serviceType": "124", "urgency": "urgent"}
     (proof,) = clinic.found("Provenance", target=f"Appointment/{draft['id']}")
     assert {"reference": "Slot/lee-1/_history/1"} in [each["what"] for each in proof["entity"]]
@@ -131,6 +133,45 @@ def test_a_pressing_visit_without_a_near_slot_goes_to_a_person(clinic: Clinic) -
     assert clinic.get(answer.reference("task"))["priority"] == "asap"
 
 
+def test_the_place_and_the_specialty_that_are_asked_for(clinic: Clinic) -> None:
+    rooms = {"resourceType": "Location", "id": "rooms", "name": "Rooms"}
+    heart = [{"coding": [{"system": "http://nucc.org/provider-taxonomy", "code": "207RC0000X"}]}]
+    schedule = diary()[3] | {"specialty": heart}
+    schedule["actor"] = [*schedule["actor"], {"reference": "Location/rooms"}]
+    clinic.put(rooms, schedule)
+    for values in ({"location": {"reference": "Location/rooms"}}, {"specialty": "207RC0000X"}):
+        draft, _ = drafted(clinic, **values)
+        assert draft["slot"] == [{"reference": "Slot/okafor-3"}]
+        clinic.put(draft | {"comment": "still waits"})
+        delete(clinic.system, "Appointment", draft["id"])
+
+
+def test_what_the_record_says_of_language_and_wheelchair_is_looked_at(clinic: Clinic) -> None:
+    french = [{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": "fr-FR"}]}, "preferred": True}]
+    spoken = [{"coding": [{"system": "urn:ietf:bcp:47", "code": "fr"}]}]
+    clinic.put(record()[0] | {"communication": french}, diary()[2] | {"communication": spoken})
+    draft, answer = drafted(clinic)
+    assert draft["slot"] == [{"reference": "Slot/okafor-3"}]
+    assert answer.checks["needs"] == "pass"
+    chair = {"resourceType": "Condition", "id": "chair", "subject": {"reference": "Patient/p"}}
+    clinic.put(chair | {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "105503008"}]}})
+    _, answer = drafted(clinic)
+    assert answer.checks["needs"] == "unknown"
+
+
+@pytest.mark.parametrize("words", ["I have crushing chest pain and cannot breathe", "I want to kill myself"])
+def test_words_of_an_emergency_bring_advice_and_a_person_and_no_visit(clinic: Clinic, words: str) -> None:
+    answer = clinic.call(clinic.patient(), "draft-appointment", "Patient/p", reason=words)
+    assert answer.reference("draft") == ""
+    (check,) = [each for each in answer.all("check") if each["part"][0]["valueCode"] == "urgency"]
+    assert check["part"][1]["valueCode"] == "block"
+    assert re.search(r"\b(911|988)\b", check["part"][2]["valueString"])
+    task = clinic.get(answer.reference("task"))
+    assert (task["priority"], "focus" in task) == ("stat", False)
+    assert task["note"][0]["text"] == words
+    assert not clinic.found("Appointment")
+
+
 REFUSED: list[tuple[dict[str, Any], int]] = [
     ({"latest": day(-2)}, 400),
     ({"earliest": day(5), "latest": day(2)}, 400),
@@ -140,6 +181,9 @@ REFUSED: list[tuple[dict[str, Any], int]] = [
     ({"practitioner": {"reference": "Patient/q"}}, 400),
     ({"practitioner": {"reference": "Practitioner/nobody"}}, 422),
     ({"practitioner": "lee"}, 400),
+    ({"location": {"reference": "Location/nowhere"}}, 422),
+    ({"location": {"reference": "Practitioner/lee"}}, 400),
+    ({"replaces": {"reference": "Appointment/nothing"}}, 422),
     ({"reason": "x" * 1001}, 413),
     ({"serviceType": "x" * 201}, 413),
 ]

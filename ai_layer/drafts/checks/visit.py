@@ -1,4 +1,5 @@
-"""The checks of an appointment: its Slot is free, the patient and the practitioner are, it is the service asked for, and soon enough.
+"""The checks of an appointment: its Slot is free, the patient and the practitioner are, it is the service asked for, soon enough, and what
+the patient needs is there (`needs`).
 
 https://hl7.org/fhir/R4/slot.html and https://hl7.org/fhir/R4/appointment.html
 """
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ai_layer.drafts.checks.finding import Check, Finding, blocks, gravest, passes, unknown, warns
-from ai_layer.drafts.checks.reading import Json, codes, elements, when
+from ai_layer.drafts.checks.needs import NONE, Needs, met
+from ai_layer.drafts.checks.reading import Json, codes, elements, target, when
 
 FIRM = frozenset(["pending", "booked", "arrived", "checked-in"])
 """Statuses of an Appointment that holds its time. https://hl7.org/fhir/R4/valueset-appointmentstatus.html"""
@@ -38,11 +40,17 @@ class Wanted:
     service: str = ""
     urgency: str = ""
     practitioner: str = ""
+    specialty: str = ""
+    location: str = ""
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class VisitView:
-    """The Slot with its Schedule; `own` are the patient's other Appointments, `others` those of the Slot and the practitioner."""
+    """The Slot with its Schedule; `own` are the patient's other Appointments, `others` those of the Slot and the practitioner.
+
+    `place`: who and what the Schedule is for; `alarm`: the advice that the patient's words call for, where they tell of an emergency.
+    """
 
     now: datetime
     wanted: Wanted
@@ -50,6 +58,9 @@ class VisitView:
     schedule: Json | None = None
     own: tuple[Json, ...] = ()
     others: tuple[Json, ...] = ()
+    needs: Needs = NONE
+    place: tuple[Json, ...] = ()
+    alarm: str = ""
 
 
 def span(resource: Json) -> tuple[datetime, datetime] | None:
@@ -106,18 +117,29 @@ def no_overlap(view: VisitView) -> Finding:
     return passes("The patient has no other appointment then.", slot)
 
 
+def places(schedule: Json | None, place: Sequence[Json]) -> frozenset[str]:
+    """`Location/id` where a visit of the Schedule may be: its own, and those of its service and its role."""
+    named = [
+        *elements(schedule or {}, "actor"),
+        *(one for each in place for one in elements(each, "location")),
+    ]
+    return frozenset(name for each in named if (name := target(each)).startswith("Location/"))
+
+
 def service(view: VisitView) -> Finding:
-    """The Slot or its Schedule names the service that was asked for."""
-    wanted, slot = view.wanted.service, view.slot
+    """The Slot or its Schedule names the service, the specialty and the place that were asked for."""
+    wanted, slot = {view.wanted.service, view.wanted.specialty} - {""}, view.slot
     cited = [each for each in (slot, view.schedule) if each]
-    if not wanted:
+    if not wanted and not view.wanted.location:
         return unknown("No service type was asked for.", *cited)
     if slot is None:
         return unknown("There is no Slot for that service.")
+    if view.wanted.location and view.wanted.location not in places(view.schedule, view.place):
+        return blocks("The Slot is at another place.", *cited)
     offered = services(slot) | services(view.schedule)
-    if not offered:
+    if wanted and not offered:
         return unknown("The Slot does not say which service it is for.", *cited)
-    if wanted in offered:
+    if wanted <= offered:
         return passes("The Slot is for the service that was asked for.", *cited)
     return blocks("The Slot is for another service.", *cited)
 
@@ -125,6 +147,8 @@ def service(view: VisitView) -> Finding:
 def urgency(view: VisitView) -> Finding:
     """Within the days that the urgency allows, counted from when the visit was asked for."""
     wanted, slot = view.wanted.urgency, view.slot
+    if view.alarm:
+        return blocks(view.alarm)
     found = span(slot) if slot else None
     if wanted not in WITHIN:
         return unknown("No urgency was stated.", *([slot] if slot else []))
@@ -134,6 +158,13 @@ def urgency(view: VisitView) -> Finding:
         return passes(f"The visit is soon enough for {wanted}.", slot)
     text = f"A visit that is {wanted} should be within {WITHIN[wanted].days} days; no Slot is."
     return blocks(text, slot) if wanted in PRESSING else warns(text, slot)
+
+
+def needs(view: VisitView) -> Finding:
+    """A language and room for a wheelchair, where the record asks for them."""
+    if view.slot is None:
+        return unknown("There is no Slot to compare with.")
+    return met(view.needs, view.place, view.slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +180,7 @@ VISIT_CHECKS: dict[str, VisitCheck] = {
     "no-overlap": VisitCheck(no_overlap, ("Slot", "Appointment")),
     "service": VisitCheck(service, ("Slot", "Schedule")),
     "urgency": VisitCheck(urgency),
+    "needs": VisitCheck(needs, ("Slot", "Patient", "Condition")),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai_layer.drafts.checks import REFILL_CHECKS, VisitView, Wanted, refill_checks, visit_checks
+from ai_layer.drafts.checks import REFILL_CHECKS, VisitView, Wanted, needs_of, refill_checks, visit_checks
 from ai_layer.drafts.checks.finding import GRAVITY, Finding, Outcome, gravest
 from ai_layer.drafts.checks.together import ONE_OF_A_KIND
 from ai_layer.drafts.difference import diff
@@ -48,6 +48,10 @@ PARTS = [
     "slot",
     "serviceType",
     "actor",
+    "communication",
+    "extension",
+    "characteristic",
+    "location",
 ]
 ELEMENTS = st.builds(
     lambda codes, parts: codes | parts,
@@ -79,8 +83,14 @@ def test_no_slot_makes_a_check_fail(slot: Json, schedule: Json, appointment: Jso
         return {"resourceType": kind, "id": "x", **elements}
 
     held = typed("Appointment", appointment)
-    found = VisitView(NOW, Wanted(NOW), typed("Slot", slot), typed("Schedule", schedule), (held,), (held,))
-    assert len(visit_checks(found)) == 4
+    needs, place = (
+        needs_of(typed("Patient", slot), [typed("Condition", appointment)]),
+        typed("Practitioner", schedule),
+    )
+    found = VisitView(
+        NOW, Wanted(NOW), typed("Slot", slot), typed("Schedule", schedule), (held,), (held,), needs, (place,)
+    )
+    assert len(visit_checks(found)) == 5
 
 
 @given(st.lists(st.sampled_from(GRAVITY), min_size=1))

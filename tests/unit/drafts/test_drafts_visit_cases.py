@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from ai_layer.drafts.checks import VISIT_CHECKS, VisitView, Wanted, visit_checks
+from ai_layer.drafts.checks import VISIT_CHECKS, VisitView, Wanted, needs_of, visit_checks
 from ai_layer.drafts.visits import Offer, in_time, offers
 from tests.unit.drafts.records import NOW, merged, read
 
@@ -31,10 +32,10 @@ def test_each_check_has_cases_with_several_results() -> None:
 
 
 def view(given: Json) -> VisitView:
-    """A case's view: `slot`, `schedule` and `wanted` over the file's own; `own` and `others` are Appointments."""
-    parts = merged(
-        DOCUMENT["given"], {name: given[name] for name in ("slot", "schedule", "wanted") if name in given}
-    )
+    """A case's view: `slot`, `schedule`, `patient` and `wanted` over the file's own; `own` and `others` are Appointments."""
+    changed: Json = {name: given[name] for name in ("slot", "schedule", "wanted", "patient") if name in given}
+    parts = merged(DOCUMENT["given"], changed)
+    conditions = [{"resourceType": "Condition", **each} for each in given.get("conditions", ())]
     return VisitView(
         NOW,
         Wanted(NOW, **parts["wanted"]),
@@ -42,6 +43,8 @@ def view(given: Json) -> VisitView:
         _typed("Schedule", parts.get("schedule")),
         tuple({"resourceType": "Appointment", **each} for each in given.get("own", ())),
         tuple({"resourceType": "Appointment", **each} for each in given.get("others", ())),
+        needs_of({"resourceType": "Patient", **parts["patient"]}, conditions),
+        tuple(given.get("place", ())),
     )
 
 
@@ -114,6 +117,29 @@ def test_a_schedule_of_somebody_else_as_a_patient_is_not_offered() -> None:
 def test_a_practitioner_who_is_asked_for_is_the_one() -> None:
     assert chosen([EARLY], Wanted(NOW, practitioner="Practitioner/lee")) == ["early"]
     assert chosen([EARLY], Wanted(NOW, practitioner="Practitioner/okafor")) == []
+
+
+FRENCH = needs_of(
+    {"id": "p", "resourceType": "Patient", "communication": [{"language": {"coding": [{"code": "fr"}]}}]}, []
+)
+NAIR = {"resourceType": "Practitioner", "id": "nair", "communication": [{"coding": [{"code": "fr"}]}]}
+
+
+def test_who_speaks_the_patient_s_language_comes_before_who_is_free_earlier() -> None:
+    speaking = replace(LATE, place=(NAIR,))
+    found = offers([EARLY, speaking], Wanted(NOW), NOW, [], needs=FRENCH)
+    assert [each.slot["id"] for each in found] == ["late", "early"]
+
+
+def test_where_time_presses_the_earliest_comes_first_whoever_it_is() -> None:
+    speaking = replace(LATE, place=(NAIR,))
+    found = offers([EARLY, speaking], Wanted(NOW, urgency="asap"), NOW, [], needs=FRENCH)
+    assert [each.slot["id"] for each in found] == ["early", "late"]
+
+
+def test_a_place_that_is_asked_for_is_the_one() -> None:
+    rooms = offer("rooms", "2026-03-18T09:00:00-04:00", schedule={"actor": [{"reference": "Location/rooms"}]})
+    assert chosen([EARLY, rooms], Wanted(NOW, location="Location/rooms")) == ["rooms"]
 
 
 BEFORE_THE_CLOCKS_CHANGE = offer("before", "2026-10-31T23:30:00-04:00")
