@@ -17,20 +17,21 @@ from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem, information
 from fhir_server.store.write import instant
 
-_CARRY_OUT = {"transaction": transaction, "batch": batch}
-
 
 def process(context: Context, body: bytes, preferred: str = "") -> Result:
     """200 with the response Bundle; a transaction that fails raises instead."""
     kind, entries = bundle_entries(body, context.base)
-    act = _CARRY_OUT.get(kind)
-    if act is None:
+    if kind == "transaction":
+        results = transaction(context, entries, with_bodies=preferred == "representation")
+    elif kind == "batch":
+        results = batch(context, entries)
+    else:
         raise FhirError(
             Problem.BAD_REQUEST,
             "Expected a Bundle of type batch or transaction; $ingest takes the others.",
             "Bundle.type",
         )
-    return Result(200, response(context, kind, act(context, entries), preferred))
+    return Result(200, response(context, kind, results, preferred))
 
 
 def response(context: Context, kind: str, results: Sequence[Result], preferred: str = "") -> bytes:

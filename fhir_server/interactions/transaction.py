@@ -29,10 +29,17 @@ from fhir_server.store.write import Write
 WRITING = {"DELETE": "delete", "POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
-def transaction(context: Context, entries: Sequence[Entry], *, known_content: bool = False) -> list[Result]:
+AT_ONCE = 4_000_000
+"""Bytes of resources that are trees in memory at the same time; of what has been written only the answer is kept."""
+
+
+def transaction(
+    context: Context, entries: Sequence[Entry], *, known_content: bool = False, with_bodies: bool = False
+) -> list[Result]:
     """One Result an entry, in the order of the entries. Raises FhirError whose expression names the entry.
 
     `known_content`: an update whose content any earlier version had is no update (loading the same source again).
+    `with_bodies`: the Results of writes carry the resources.
     """
     for entry in entries:
         if entry.refusal:
@@ -40,22 +47,25 @@ def transaction(context: Context, entries: Sequence[Entry], *, known_content: bo
         if entry.is_write:
             context.access.require(WRITING[entry.method], entry.type)
     _refuse_same_full_url(entries)
-    return again(context, lambda: _attempt(context, entries, known_content))
+    return again(context, lambda: _attempt(context, entries, known_content, with_bodies))
 
 
-def _attempt(context: Context, entries: Sequence[Entry], known_content: bool) -> list[Result]:
+def _attempt(
+    context: Context, entries: Sequence[Entry], known_content: bool, with_bodies: bool
+) -> list[Result]:
     with context.transaction() as inside:
         assert inside.connection is not None
         conditional.lock(inside.connection, _conditions(entries))
         results: dict[int, Result] = {}
         gone = _delete(inside, [e for e in entries if e.method == "DELETE"], results)
         writing = [e for e in entries if e.is_write and e.method != "DELETE"]
-        links = _write(inside, writing, results, gone, known_content)
+        plan = _Plan(Links(inside), known_content=known_content, with_bodies=with_bodies)
+        _write(inside, writing, results, gone, plan)
         reading = [entry for entry in entries if entry.number not in results]
         if reading:
             plan_by_value(inside.connection)
         for entry in reading:
-            results[entry.number] = named(entry, partial(batch.answer, inside, _linked(entry, links)))
+            results[entry.number] = named(entry, partial(batch.answer, inside, _linked(entry, plan.links)))
         return [results[entry.number] for entry in entries]
 
 
@@ -98,30 +108,28 @@ class _Plan:
     writes: list[tuple[Entry, Write]] = field(default_factory=list)
     by_condition: dict[tuple[str, str], Write] = field(default_factory=dict)
     same: list[tuple[Entry, Write]] = field(default_factory=list)
+    known_content: bool = False
+    with_bodies: bool = False
 
 
 def _write(
-    context: Context,
-    entries: Sequence[Entry],
-    results: dict[int, Result],
-    gone: Sequence[Write],
-    known_content: bool,
-) -> Links:
+    context: Context, entries: Sequence[Entry], results: dict[int, Result], gone: Sequence[Write], plan: _Plan
+) -> None:
     """Give every entry its identity, then write them together: creates first, as their conditions may decide for updates."""
-    plan = _Plan(Links(context))
     for entry in sorted(entries, key=lambda e: e.method != "POST"):
         _identify(context, entry, plan, results)
     plan.writes.sort(key=lambda pair: pair[0].number)
     _refuse_overlap([*gone, *(write for _, write in plan.writes)])
     asked = {entry.number: conditional_texts(entry.raw) for entry, _ in plan.writes}
     waiting = _waiting(context, plan, asked)
-    _store(context, plan, [p for p in plan.writes if p[0].number not in waiting], asked, known_content)
-    _store(context, plan, [p for p in plan.writes if p[0].number in waiting], asked, known_content)
+    for number, part in enumerate(_parts(context, plan, waiting)):
+        for _, write in part if number else ():
+            write.is_new = False  # what was written before may refer to it, and so has kept a place for it
+        _store(context, plan, part, asked)
     for entry, write in plan.writes:
         results[entry.number] = result_of(write)
     for entry, write in plan.same:
         results[entry.number] = replace(result_of(write, 200), is_write=False, changed=False)
-    return plan.links
 
 
 def _waiting(context: Context, plan: _Plan, asked: dict[int, set[str]]) -> set[int]:
@@ -131,11 +139,25 @@ def _waiting(context: Context, plan: _Plan, asked: dict[int, set[str]]) -> set[i
     if context.service.settings.references == "enforce":
         return set()
     written = {write.type for _, write in plan.writes}
-    waiting = {number for number, texts in asked.items() if written & {t.partition("?")[0] for t in texts}}
-    for entry, write in plan.writes:
-        if entry.number in waiting:
-            write.is_new = False  # what is written first may refer to it, and so keep a place for it
-    return waiting
+    return {number for number, texts in asked.items() if written & {t.partition("?")[0] for t in texts}}
+
+
+def _parts(context: Context, plan: _Plan, waiting: set[int]) -> Iterator[list[tuple[Entry, Write]]]:
+    """What is written together: those that wait come last, and no part is larger than AT_ONCE (unless references are enforced)."""
+    is_whole = context.service.settings.references == "enforce"
+    for is_waiting in (False, True):
+        part: list[tuple[Entry, Write]] = []
+        size = 0
+        for entry, write in plan.writes:
+            if (entry.number in waiting) is not is_waiting:
+                continue
+            part.append((entry, write))
+            size += memoryview(entry.raw).nbytes if entry.raw is not None else 0
+            if size > AT_ONCE and not is_whole:
+                yield part
+                part, size = [], 0
+        if part:
+            yield part
 
 
 def _store(
@@ -143,17 +165,20 @@ def _store(
     plan: _Plan,
     writes: Sequence[tuple[Entry, Write]],
     asked: dict[int, set[str]],
-    known_content: bool,
 ) -> None:
-    """Resolve, check and write these."""
+    """Resolve, check and write these, and let go of what no answer shows."""
     plan.links.find({text for entry, _ in writes for text in asked[entry.number]})
     for entry, write in writes:
         write.resource = named(entry, partial(_resource, context, entry, write, plan.links))
-        write.known_content = known_content
+        write.known_content = plan.known_content
         named(entry, partial(_keep_profiles, context, entry, write))
-    if writes:
-        assert context.connection is not None
-        context.apply(context.connection, [write for _, write in writes])
+    assert context.connection is not None
+    context.apply(context.connection, [write for _, write in writes])
+    shown = {id(write) for _, write in plan.same}
+    for _, write in writes:
+        write.resource = None
+        if not plan.with_bodies and id(write) not in shown:
+            write.body = None
 
 
 def _linked(entry: Entry, links: Links) -> Entry:

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -88,8 +88,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 INDEX_TABLES = tuple(name for name in COLUMNS if name.endswith("_index"))
-CHUNK = 1000
-"""Rows whose lines are in memory at once."""
+CHUNK = 1_000_000
+"""Characters of lines that are in memory at once."""
 FEW = 120
 """Rows up to which one statement beats COPY."""
 
@@ -106,8 +106,20 @@ def insert(connection: Connection[Any], rows: Rows) -> None:
 def _copy(connection: Connection[Any], table: str, rows: list[tuple[Any, ...]]) -> None:
     if rows:
         with connection.cursor().copy(f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN") as copy:
-            for start in range(0, len(rows), CHUNK):
-                copy.write("".join([_line(row) for row in rows[start : start + CHUNK]]))
+            for lines in _chunks(rows):
+                copy.write("".join(lines))
+
+
+def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[str]]:
+    lines: list[str] = []
+    size = 0
+    for line in map(_line, rows):
+        lines.append(line)
+        size += len(line)
+        if size > CHUNK:
+            yield lines
+            lines, size = [], 0
+    yield lines
 
 
 def _insert_few(connection: Connection[Any], rows: Rows) -> None:

@@ -9,12 +9,20 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
+from fhir_server.interactions import transaction
 from fhir_server.r4 import json
 
 Json = dict[str, Any]
 XHTML = "http://www.w3.org/1999/xhtml"
 DRAWN = "http://example.org/drawn-by"
+
+
+@pytest.fixture(autouse=True, params=[transaction.AT_ONCE, 1], ids=["at once", "entry by entry"])
+def in_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction that is too large to be a tree in memory is written in parts: nobody may notice."""
+    monkeypatch.setattr(transaction, "AT_ONCE", request.param)
 
 
 def urn() -> str:
