@@ -108,14 +108,18 @@ def _versions(access: Access, where: Fragment) -> Fragment:
     return Fragment(text, (*where.values, *allowed.values, *superseded.values))
 
 
-def current_bodies(connection: Connection[Any], access: Access) -> Iterator[tuple[str, bytes]]:
-    """Type and body of every current resource, streamed by a cursor of the server's."""
+def current_bodies(
+    connection: Connection[Any], access: Access, types: Sequence[str] = ()
+) -> Iterator[tuple[str, bytes]]:
+    """Type and body of every current resource (of these types alone), streamed by a cursor of the server's."""
     allowed = access.on("r")
+    codes = [TYPE_CODE[name] for name in types or TYPE_CODE]
     query = (
-        f"SELECT r.type, r.body FROM resource r WHERE r.body IS NOT NULL AND ({allowed.text}) ORDER BY r.rid"
+        "SELECT r.type, r.body FROM resource r WHERE r.body IS NOT NULL AND r.type = ANY(%s)"
+        f" AND ({allowed.text}) ORDER BY r.rid"
     )
     with connection.cursor("current_bodies") as cursor:
-        for kind, frame in cursor.execute(query, allowed.values):
+        for kind, frame in cursor.execute(query, (codes, *allowed.values)):
             yield TYPE_NAME[kind], decompress(frame)
 
 

@@ -83,3 +83,26 @@ def test_a_file_that_is_no_backup_changes_nothing(dsn: str, tmp_path: Path) -> N
         assert connection.execute("SELECT count(*) FROM chartline.resource WHERE version > 0").fetchone() == (
             2,
         )
+
+
+def test_a_deidentified_export_tells_nobody_who_it_is_of_and_counts_what_it_took_out(
+    dsn: str, tmp_path: Path
+) -> None:
+    service = service_on(dsn)
+    named = {
+        "name": [{"family": "Zyxwood"}],
+        "birthDate": "1960-05-05",
+        "identifier": [{"value": "MRN-778123"}],
+    }
+    noted = {"note": [{"text": "Zyxwood felt well"}], "status": "final", "code": {"text": "of Zyxwood"}}
+    put(context_of(service), {"Patient/a": named, "Observation/o": GIVEN["Observation/o"] | noted})
+    service.database.close()
+    assert main(["export", "--dsn", dsn, "--out", str(tmp_path), "--deidentified"]) == 0
+    written = "".join(path.read_text() for path in tmp_path.glob("*.ndjson"))
+    assert [
+        term for term in ("Zyxwood", "1960-05-05", "MRN-778123", '"a"', "Patient/a") if term in written
+    ] == []
+    assert ("72.5" in written, '"1960"' in written) == (True, True)
+    manifest = json.decode_object((tmp_path / "manifest.json").read_bytes())
+    assert manifest["exported"] == {"Observation": 1, "Patient": 1}
+    assert manifest["removed"] == {"date": 1, "free text": 2, "identifier": 1, "name": 1}
