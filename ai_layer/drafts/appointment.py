@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ai_layer.drafts import chart
+from ai_layer.drafts.booked import people, require_changeable
 from ai_layer.drafts.checks import VISIT_CHECKS, Needs, VisitView, Wanted, blocking, visit_checks
-from ai_layer.drafts.checks.reading import elements, plain, target
+from ai_layer.drafts.checks.reading import plain
 from ai_layer.drafts.diary import LOOKED_AT, free_slots, own_appointments, taken
 from ai_layer.drafts.lane import Asked, keep, make_device
 from ai_layer.drafts.standing import needed, seen
@@ -31,7 +32,6 @@ Json = dict[str, Any]
 PROPOSALS = 3
 """The draft's Slot, and two others that would do."""
 ALARMS = frozenset(["emergency", "self_harm"])
-MOVABLE = frozenset(["booked", "pending"])
 
 
 @recorded_refusals("draft-appointment")
@@ -106,11 +106,9 @@ def _require_own(context: Context, patient_id: str, wanted: Wanted) -> None:
     if not wanted.replaces:
         return
     visit = _visit(context, wanted.replaces)
-    people = [target(each.get("actor")) for each in elements(visit or {}, "participant")]
-    if visit is None or f"Patient/{patient_id}" not in people:
+    if visit is None or f"Patient/{patient_id}" not in people(visit):
         raise FhirError(Problem.NOT_PROCESSABLE, "replaces: there is no such visit of the patient's.")
-    if visit.get("status") not in MOVABLE:
-        raise FhirError(Problem.CONFLICT, f"replaces: the visit is {visit.get('status')}, not booked.")
+    require_changeable(context, visit, "replaces: the visit")
 
 
 def _visit(context: Context, name: str) -> Json | None:

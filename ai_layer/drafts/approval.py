@@ -1,4 +1,5 @@
-"""What an approval does: a refill becomes a new order, an appointment is booked and its Slots are busy. For sign-off alone.
+"""What an approval does: a refill becomes a new order, an appointment is booked and its Slots are busy, a visit is moved or cancelled. For
+sign-off alone.
 
 What the draft rests on is locked and checked again; where it has changed, nothing does. SURFACE of the product.
 """
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ai_layer.drafts import chart
+from ai_layer.drafts.booked import booked_visit, give_back
 from ai_layer.drafts.checks import REFILL_CHECKS, VISIT_CHECKS, Check, blocking, refill_checks, visit_checks
 from ai_layer.drafts.checks.reading import elements, part, plain, target
 from ai_layer.drafts.diary import lock_slots, offers_of
@@ -19,6 +21,7 @@ from ai_layer.drafts.refill import sources
 from ai_layer.drafts.seal import SIGNED
 from ai_layer.drafts.standing import refill_view, visit_views
 from ai_layer.drafts.told import Reads, shown
+from ai_layer.drafts.wanted import wanted_again
 from ai_layer.recorded import as_system
 from fhir_server.interactions.context import Context
 from fhir_server.interactions.create import create
@@ -37,6 +40,7 @@ NOW = {
 }
 """What stands in the way, without a word of the record; other checks are told by their names."""
 
+MOVED, CANCELLED = "Moved to another time.", "Cancelled on request."
 HIDDEN = "a check blocks it that rests on parts of the record not shown here"
 
 
@@ -125,6 +129,9 @@ def approve_appointment(context: Context, task: Json, draft: Json) -> Approval:
     system = as_system(context)
     patient = target(task.get("for"))
     chart.still_there(context.connection, system.access, patient, "patient")
+    _refuse_declined(draft, patient)
+    moved = wanted_again(task).replaces
+    before = booked_visit(context, moved, patient) if moved else None
     lock_slots(system, draft)
     checks = visit_checks(*visit_views(context, task, draft))
     told = _permitted(context, checks, VISIT_CHECKS)
@@ -133,8 +140,24 @@ def approve_appointment(context: Context, task: Json, draft: Json) -> Approval:
         version = int(offer.slot["meta"]["versionId"])
         busy = offer.slot | {"status": "busy"}
         written.append(update(system, "Slot", offer.slot["id"], busy, version).location)
+    if before is not None:
+        written += give_back(context, before, MOVED)
     booked = draft | {"status": "booked", "participant": _participants(task, draft)}
     return Approval(plain(draft), (_signed(context, booked), *written), checks, told)
+
+
+def _refuse_declined(draft: Json, patient: str) -> None:
+    said = (
+        each.get("status") for each in elements(draft, "participant") if target(each.get("actor")) == patient
+    )
+    if "declined" in said:
+        raise FhirError(Problem.CONFLICT, "The patient has declined the visit.")
+
+
+def approve_cancellation(context: Context, task: Json, visit: Json) -> Approval:
+    """The visit is cancelled, and its Slots are free again."""
+    still = booked_visit(context, plain(visit), target(task.get("for")))
+    return Approval(plain(still), give_back(context, still, CANCELLED))
 
 
 def _participants(task: Json, draft: Json) -> list[Json]:

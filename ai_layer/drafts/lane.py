@@ -30,14 +30,19 @@ CHECK, ASKED, CITATION = f"{CODES}/check", f"{CODES}/asked", f"{CODES}/citation"
 WRITER = "Chartline drafts"
 AUTHORS = ("Organization", "Patient", "Practitioner", "RelatedPerson")
 IN_REVIEW = "Told by $review, to each as far as Consents allow."
-TITLES = {"refill": "A refill was asked for", "appointment": "A visit was asked for"}
+TITLES = {
+    "refill": "A refill was asked for",
+    "appointment": "A visit was asked for",
+    "cancellation": "The cancellation of a visit was asked for",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What somebody asked the lane for: `code` is the Task's, `words` the patient's own, `basis` what it starts from.
 
-    `details` are the other parameters of the call; `priority` only where an urgency was stated.
+    `details` are the other parameters of the call; `priority` only where an urgency was stated; `focus` where it is about something
+    that is there already.
     """
 
     operation: str
@@ -47,6 +52,7 @@ class Asked:
     basis: Json | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     priority: str = ""
+    focus: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ def keep(
     labels = labels_of(sources, checks)
     if draft is None and (waiting := _asked_before(context, asked)):
         return _recorded(context, asked, Kept("", _reminded(context, waiting, asked)))
-    system, focus, made = as_system(context), "", None
+    system, focus, made = as_system(context), asked.focus, None
     if draft is not None:
         made = create(system, draft["resourceType"], labelled(draft))
         focus = f"{made.type}/{made.id}"
@@ -159,14 +165,16 @@ def task(context: Context, asked: Asked, focus: str, checks: Sequence[Check]) ->
     if asked.words:
         found["note"] = [annotation(context, asked.words)]
     words = discreet(context, f"Patient/{asked.patient_id}", checks)
-    found["input"] = [*map(check_input, words), *_details(asked)]
+    if given := [*map(check_input, words), *_details(asked)]:
+        found["input"] = given
     return found
 
 
 def description(asked: Asked, checks: Sequence[Check]) -> str:
     """What has to be done, without a word of the record: which checks block, not what they found."""
     names = [check.name for check in blocking(checks)]
-    rest = f"no draft was made, blocked by: {', '.join(names)}" if names else "a draft waits for sign-off"
+    waits = "it waits for sign-off" if asked.focus else "a draft waits for sign-off"
+    rest = f"no draft was made, blocked by: {', '.join(names)}" if names else waits
     return f"{TITLES[asked.code]}; {rest}."
 
 
@@ -211,6 +219,12 @@ def _details(asked: Asked) -> list[Json]:
     ]
 
 
+def code_of(asking: Json) -> str:
+    """What a Task of the lane asks for: refill, appointment or cancellation; nothing for Tasks of others."""
+    codings = elements(part(asking, "code"), "coding")
+    return next((str(each.get("code")) for each in codings if each.get("system") == CODES), "")
+
+
 def details_of(asking: Json) -> dict[str, str]:
     """The parameters of the call that led to a Task."""
     found = {}
@@ -222,7 +236,7 @@ def details_of(asking: Json) -> dict[str, str]:
 
 
 def _asked_before(context: Context, asked: Asked) -> Json | None:
-    """The open Task without a draft that asks for the same already."""
+    """The open Task without a draft of its own that asks for the same already."""
     wanted = {name: value for name, value in asked.details.items() if value}
     basis = {f"{asked.basis['resourceType']}/{asked.basis['id']}"} if asked.basis else set()
     open_tasks = chart.found(
@@ -234,7 +248,7 @@ def _asked_before(context: Context, asked: Asked) -> Json | None:
     )
     for each in open_tasks:
         same = {target(one) for one in elements(each, "basedOn")} == basis and details_of(each) == wanted
-        if same and "focus" not in each:
+        if same and target(each.get("focus")) == asked.focus:
             return each
     return None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ai_layer.drafts.appointment import draft_appointment
+from ai_layer.drafts.cancellation import draft_cancellation
 from ai_layer.drafts.refill import draft_refill
+from ai_layer.drafts.response import respond
 from ai_layer.drafts.review import review
 from ai_layer.drafts.signoff import sign_off
 from fhir_server.operations.registry import Operation, Parameter
@@ -95,6 +97,28 @@ OPERATIONS: tuple[Operation, ...] = (
             Parameter("location", "in", 0, "1", "Reference", "where"),
             Parameter("replaces", "in", 0, "1", "Reference", "the booked visit that is to be moved"),
             *(_DRAFT, _TASK, _CHECK, _ALTERNATIVE),
+        ),
+    ),
+    Operation(
+        "draft-cancellation",
+        "Ask for a booked visit to be cancelled",
+        draft_cancellation,
+        ("Appointment",),
+        instance=True,
+        affects_state=True,
+        parameters=(Parameter("reason", "in", 0, "1", "string", "the patient's words"), _TASK),
+    ),
+    Operation(
+        "respond",
+        "Answer a visit as one of its participants",
+        respond,
+        ("Appointment",),
+        instance=True,
+        affects_state=True,
+        parameters=(
+            Parameter("response", "in", 1, "1", "code", "accepted, declined or tentative"),
+            Parameter("comment", "in", 0, "1", "string", "the participant's words"),
+            Parameter("result", "out", 1, "1", "Reference", "the AppointmentResponse"),
         ),
     ),
     Operation(

@@ -14,6 +14,7 @@ from ai_layer.drafts import chart
 from ai_layer.drafts.checks import REFILL_CHECKS, VISIT_CHECKS, Check, reference, refill_checks, visit_checks
 from ai_layer.drafts.checks.reading import elements, target
 from ai_layer.drafts.difference import Difference, diff
+from ai_layer.drafts.lane import code_of
 from ai_layer.drafts.standing import refill_view, visit_views
 from ai_layer.drafts.told import parameter, recorded_refusals, referring, shown
 from ai_layer.recorded import occasion
@@ -59,6 +60,8 @@ def review(context: Context, request: OperationRequest) -> Result:
 def _looked(context: Context, task: Json) -> Looked:
     """Raises NOT_PROCESSABLE where the Task is about no draft and no order."""
     draft = _reached(context, target(task.get("focus")))
+    if draft is not None and code_of(task) == "cancellation":
+        return Looked(draft, None, ())
     if draft is not None and draft["resourceType"] == "Appointment":
         checks = visit_checks(*visit_views(context, task, draft))
         return Looked(draft, None, shown(context, checks, VISIT_CHECKS))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ai_layer.drafts import chart
-from ai_layer.drafts.approval import Approval, approve_appointment, approve_refill
+from ai_layer.drafts.approval import Approval, approve_appointment, approve_cancellation, approve_refill
 from ai_layer.drafts.checks import reference
 from ai_layer.drafts.checks.reading import elements, plain, target
-from ai_layer.drafts.lane import annotation, check_input, discreet, with_labels
+from ai_layer.drafts.lane import annotation, check_input, code_of, discreet, with_labels
 from ai_layer.drafts.seal import break_seal
 from ai_layer.drafts.told import parameter, recorded_refusals, referring, text_of
 from ai_layer.recorded import as_system, occasion
@@ -57,7 +57,7 @@ def sign_off(context: Context, request: OperationRequest) -> Result:
         task = chart.locked(inside.connection, context.access, "Task", request.id)
         draft = _draft(inside, task, decision)
         break_seal(inside.connection, plain(draft))
-        done = DECISIONS[decision.word](inside, task, draft)
+        done = _acts(task)[decision.word](inside, task, draft)
         _close(inside, task, decision, done)
         _prove(inside, task, draft, decision, done)
         told = [parameter(check) for check in done.told]
@@ -84,7 +84,7 @@ def _draft(context: Context, task: Json, decision: Decision) -> Json:
     if not focus.startswith(("MedicationRequest/", "Appointment/")):
         raise FhirError(Problem.NOT_PROCESSABLE, "The Task has no draft in focus.", "Task.focus")
     draft = chart.still_there(context.connection, as_system(context).access, focus, "draft")
-    if not is_unsigned_draft(draft):
+    if code_of(task) != CANCELLATION and not is_unsigned_draft(draft):
         raise FhirError(Problem.CONFLICT, f"The draft is {draft.get('status')} already.")
     if decision.seen and decision.seen != reference(draft):
         raise FhirError(Problem.CONFLICT, "The draft has changed since that version.", "draft")
@@ -105,6 +105,16 @@ def _approve(context: Context, task: Json, draft: Json) -> Approval:
         return approve_appointment(context, task, draft)
     context.access.require("create", "MedicationRequest")
     return approve_refill(context, task, draft)
+
+
+def _cancel(context: Context, task: Json, visit: Json) -> Approval:
+    context.access.require("update", "Appointment")
+    return approve_cancellation(context, task, visit)
+
+
+def _keep(context: Context, task: Json, visit: Json) -> Approval:
+    """The visit stays as it is."""
+    return Approval(plain(visit), ())
 
 
 def _reject(context: Context, task: Json, draft: Json) -> Approval:
@@ -134,12 +144,15 @@ def _close(context: Context, task: Json, decision: Decision, done: Approval) -> 
 
 
 def _prove(context: Context, task: Json, draft: Json, decision: Decision, done: Approval) -> None:
+    """A Provenance of what was written, and the AuditEvent also where nothing was."""
     system, actor = as_system(context), context.access.actor
-    writer = _author(system, draft)
-    proof = provenance.verified(done.written, context.now(), actor, reference(draft), writer)
-    if decision.word == "reject":
-        proof["activity"] = {"coding": [RETRACTED]}
-    create(system, "Provenance", proof)
+    if done.written:
+        proof = provenance.verified(
+            done.written, context.now(), actor, reference(draft), _author(system, draft)
+        )
+        if decision.word == "reject":
+            proof["activity"] = {"coding": [RETRACTED]}
+        create(system, "Provenance", proof)
     patient = target(task.get("for")).partition("/")[2]
     event = audit.signed_off(
         occasion(context), decision.word, reference(draft), plain(task), done.result, patient
@@ -157,3 +170,9 @@ def _author(system: Context, draft: Json) -> str:
 
 Act = Callable[[Context, Json, Json], Approval]
 DECISIONS: dict[str, Act] = {"approve": _approve, "reject": _reject}
+ON_CANCELLATIONS: dict[str, Act] = {"approve": _cancel, "reject": _keep}
+CANCELLATION = "cancellation"
+
+
+def _acts(task: Json) -> dict[str, Act]:
+    return ON_CANCELLATIONS if code_of(task) == CANCELLATION else DECISIONS

@@ -22,7 +22,7 @@ async function refresh(list) {
 async function card(task, list) {
   const seen = await get(`/fhir/Task/${task.id}/$review`).catch(() => null);
   const draft = task.focus ? await get(`/fhir/${task.focus.reference}`).catch(() => null) : null;
-  const title = draft ? (draft.resourceType === "Appointment" ? `Visit on ${when(draft.start)}` : `Refill: ${conceptText(draft.medicationCodeableConcept) || draft.medicationReference?.display || ""}`) : `For the care team: ${task.description || conceptText(task.code)}`;
+  const title = draft ? (draft.resourceType === "Appointment" ? `${task.code?.coding?.[0]?.code === "cancellation" ? "Cancel the visit" : "Visit"} on ${when(draft.start)}` : `Refill: ${conceptText(draft.medicationCodeableConcept) || draft.medicationReference?.display || ""}`) : `For the care team: ${task.description || conceptText(task.code)}`;
   const said = el("p", { class: "error", role: "alert" });
   const note = el("input", { placeholder: "Note (optional)", "aria-label": `Note: ${title}` });
   const decide = async (decision, buttons) => {

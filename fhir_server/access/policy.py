@@ -113,6 +113,8 @@ OPERATIONS: dict[str, tuple[frozenset[Role], str]] = {
     "$explain": (CARE, "r"),
     "$draft-refill": (CARE, "r"),
     "$draft-appointment": (CARE, "r"),
+    "$draft-cancellation": (CARE, "r"),
+    "$respond": (frozenset({Role.CLINICIAN, Role.PATIENT}), "r"),
     "$review": (frozenset({Role.CLINICIAN}), "r"),
     "$sign-off": (frozenset({Role.CLINICIAN}), "u"),
     "$ingest": (frozenset({Role.SYSTEM}), "c"),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fhir_server.r4.outcome import FhirError
-from tests.unit.drafts.clinic import LEE, OKAFOR, Answer, Clinic, clinic_on, diary, order, record, slot
+from tests.unit.drafts.clinic import LEE, OKAFOR, Answer, Clinic, clinic_on, day, diary, order, record, slot
 
 Json = dict[str, Any]
 
@@ -95,10 +95,10 @@ def test_an_order_that_is_stopped_at_the_same_moment_is_not_renewed_after_it(cli
         assert len(made) == 1
 
 
-MANY = 20
+MANY = 50
 
 
-def test_of_twenty_drafts_for_one_slot_one_is_booked(clinic: Clinic) -> None:
+def test_of_fifty_drafts_for_one_slot_one_is_booked(clinic: Clinic) -> None:
     clinic.put(slot("only", 1))
     patients = [f"p{number}" for number in range(MANY)]
     for patient in patients:
@@ -154,3 +154,20 @@ def test_fifty_requests_of_one_patient_book_nothing_twice(clinic: Clinic) -> Non
     assert len(drafts) == 5
     assert len({str(clinic.get(each)["slot"]) for each in drafts}) == 5
     assert len({each.reference("task") for each in found}) == 6
+
+
+def test_a_visit_that_is_moved_twice_at_once_is_moved_once(clinic: Clinic) -> None:
+    clinic.put(*[slot(f"s{number}", 1 + number) for number in range(3)])
+    first = clinic.call(clinic.patient(), "draft-appointment", "Patient/p")
+    sign(clinic, first.reference("task"))()
+    visit = {"reference": first.reference("draft")}
+    moves = [
+        clinic.call(
+            clinic.patient(), "draft-appointment", "Patient/p", replaces=visit, earliest=day(days)[:10]
+        )
+        for days in (2, 3)
+    ]
+    found = at_once([sign(clinic, move.reference("task")) for move in moves])
+    assert statuses(found) == {200: 1, 409: 1}
+    assert len(clinic.found("Appointment", status="booked")) == 1
+    assert sorted(each["status"] for each in clinic.found("Slot")) == ["busy", "free", "free"]
