@@ -26,13 +26,16 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What came of one source: `status` loaded, unchanged, skipped or failed; `issues` as OperationOutcome.issue has them."""
+    """What came of one source: `status` loaded, unchanged, skipped or failed; `issues` as OperationOutcome.issue has them.
+
+    `maps`: canonicals of the ConceptMaps that translated a code of it."""
 
     file: str
     status: str
     resources: int = 0
     issues: list[Json] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    maps: frozenset[str] = frozenset()
 
 
 def ingest(context: Context, source: Source) -> Ingested:
@@ -56,10 +59,12 @@ def ingest_bundle(context: Context, found: Json, name: str) -> Ingested:
         bundle = normalise(found, name, context.base + "/")
     except NotMappable as error:
         raise FhirError(Problem.BAD_REQUEST, str(error), error.expression) from None
+    translations = context.service.maps.translations(context.service.settings.code_maps)
+    bundle, maps = translations.added_to(bundle)
     results = transaction(context, entries_of(bundle), known_content=True)
     changed = any(result.changed for result in results)
     status = "loaded" if changed else "unchanged"
-    return Ingested(name, status, len(results), issues=_told(results), results=results)
+    return Ingested(name, status, len(results), issues=_told(results), results=results, maps=maps)
 
 
 def _told(results: Sequence[Result]) -> list[Json]:

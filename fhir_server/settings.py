@@ -12,6 +12,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+CODE_MAPS = (
+    "https://chartline.example/fhir/ConceptMap/icd-9-cm-to-icd-10-cm,"
+    "https://chartline.example/fhir/ConceptMap/local-lab-to-loinc"
+)
+"""The maps that a server uses unless it is told others: docs/code-maps.md."""
+
 
 class ConfigurationError(Exception):
     """Something that whoever starts the server has to set right; the text says what to do."""
@@ -109,6 +115,12 @@ SETTINGS: tuple[Setting, ...] = (
         "warn",
         "what a write meets that breaks a profile it claims: reject, warn or ignore; also URL=reject, URL*=ignore, separated by commas",
     ),
+    Setting(
+        "code_maps",
+        str,
+        CODE_MAPS,
+        "ConceptMaps (canonicals, separated by commas) whose translations are added to the codes of what is loaded",
+    ),
     Setting("packages", str, "", "folder of FHIR packages (.tgz) that are loaded when the server starts"),
     Setting("keep_unchanged", bool, True, "an update that changes nothing makes no new version"),
     Setting(
@@ -189,6 +201,7 @@ class Settings:
     references: str = "accept"
     conditional_delete: str = "single"
     profiles: str = "warn"
+    code_maps: str = CODE_MAPS
     packages: str = ""
     keep_unchanged: bool = True
     max_body: int = 100 * 1024 * 1024

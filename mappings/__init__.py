@@ -10,6 +10,7 @@
     pointing   references between entries, turned to the ids that the entries get here
     identity   the logical id that a foreign resource gets here, the same one every time
     reference  the walk over references that the other files share
+    translated translations of codes, added beside them as they are loaded
     tables     ConceptMaps of our own between code systems, as FHIR JSON
     problem    NotMappable: what came, what was expected, where
 

@@ -17,6 +17,7 @@ from fhir_server.access.reference import person
 PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
 OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
+URI = "urn:ietf:rfc:3986"
 
 Json = dict[str, Any]
 
@@ -38,12 +39,27 @@ def device(writer: str, version: str) -> Json:
 
 
 def ingested(
-    targets: Sequence[str], recorded: datetime, source: str, actor: Actor, *, document: str = ""
+    targets: Sequence[str],
+    recorded: datetime,
+    source: str,
+    actor: Actor,
+    *,
+    document: str = "",
+    maps: Sequence[str] = (),
 ) -> Json:
-    """What came in from outside. `source` names the file or message; `document` refers to its copy, where one was kept."""
+    """What came in from outside. `source` names the file or message; `document` refers to its copy, where one was kept.
+
+    `maps`: canonicals of the ConceptMaps by which codes were added."""
     what = {"reference": document} if document else {"identifier": {"value": source}}
     agents = [_agent("assembler", person(actor.fhir_user, actor.subject))]
-    return _provenance(targets, recorded, RECEIVED, agents, [{"role": "source", "what": what}])
+    used = [
+        {
+            "role": "derivation",
+            "what": {"type": "ConceptMap", "identifier": {"system": URI, "value": canonical}},
+        }
+        for canonical in maps
+    ]
+    return _provenance(targets, recorded, RECEIVED, agents, [{"role": "source", "what": what}, *used])
 
 
 def drafted(

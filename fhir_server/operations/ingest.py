@@ -44,7 +44,9 @@ def _ingest(context: Context, request: OperationRequest) -> Result:
             },
         ]
         if written:
-            source = provenance.ingested(written, context.now(), "$ingest", context.access.actor)
+            source = provenance.ingested(
+                written, context.now(), "$ingest", context.access.actor, maps=sorted(loaded.maps)
+            )
             kept = create(inside, "Provenance", source)
             found.append({"name": "provenance", "valueReference": {"reference": f"Provenance/{kept.id}"}})
         found += [

@@ -1,12 +1,15 @@
-"""publish: the OperationDefinitions of this server's operations, kept as resources, so that they are read and found like any other.
+"""publish: the definitions of this server's operations and of its extension, kept as resources, read and found like any other.
 
-https://hl7.org/fhir/R4/operationdefinition.html
+https://hl7.org/fhir/R4/operationdefinition.html and https://hl7.org/fhir/R4/defining-extensions.html
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from fhir_server.interactions.context import Context
 from fhir_server.interactions.update import update
+from mappings.translated import TRANSLATED_BY
 
 CANONICAL = "https://chartline.example/fhir"
 """What their urls start with, wherever the server runs."""
@@ -16,3 +19,35 @@ def publish(context: Context) -> None:
     """Write them; those that are there unchanged make no version."""
     for operation in context.service.operations.all:
         update(context, "OperationDefinition", operation.id, operation.definition(CANONICAL))
+    update(context, "StructureDefinition", EXTENSION["id"], EXTENSION)
+
+
+EXTENSION: dict[str, Any] = {
+    "resourceType": "StructureDefinition",
+    "id": "translated-by",
+    "url": TRANSLATED_BY,
+    "name": "TranslatedBy",
+    "title": "The ConceptMap that a Coding was added by",
+    "status": "active",
+    "fhirVersion": "4.0.1",
+    "kind": "complex-type",
+    "abstract": False,
+    "context": [{"type": "element", "expression": "Coding"}],
+    "type": "Extension",
+    "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Extension",
+    "derivation": "constraint",
+    "differential": {
+        "element": [
+            {"id": "Extension", "path": "Extension", "max": "1"},
+            {"id": "Extension.extension", "path": "Extension.extension", "max": "0"},
+            {"id": "Extension.url", "path": "Extension.url", "fixedUri": TRANSLATED_BY},
+            {
+                "id": "Extension.value[x]",
+                "path": "Extension.value[x]",
+                "min": 1,
+                "type": [{"code": "canonical"}],
+            },
+        ]
+    },
+}
+"""Of the codings that mappings.translated adds."""

@@ -5,6 +5,7 @@ A stored map goes before one of ours with the same canonical. https://hl7.org/fh
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Protocol
@@ -12,9 +13,12 @@ from typing import Any, Protocol
 from fhir_server.r4.definitions import concept_maps
 from fhir_server.r4.profiles.library import Shelf
 from mappings.tables import tables
+from mappings.translated import Translations
 from terminology.concept_map import ConceptMap, parse
 
 Json = dict[str, Any]
+CHECKED_EVERY = 2.0
+"""Seconds for which loading goes on with the maps that it knows."""
 MOST_KEPT = 200
 """Stored maps that stay in memory."""
 
@@ -48,6 +52,7 @@ class ConceptMaps:
         self._shelf = shelf
         self._kept: dict[tuple[str, ...], Any] = {}
         self._edition = 0
+        self._translations: tuple[str, float, Translations] = ("", 0.0, Translations(()))
 
     def named(self, canonical: str) -> ConceptMap | None:
         """The map of `url|version`; without a version, the one that there is."""
@@ -64,6 +69,15 @@ class ConceptMaps:
             stored = self._shelf.between(system, is_target=is_target) if self._shelf else []
             kept[key] = tuple(_general([*map(parse, stored), *_by_system(is_target).get(system, ())]))
         found: tuple[ConceptMap, ...] = kept[key]
+        return found
+
+    def translations(self, canonicals: str) -> Translations:
+        """Those of the maps that are named, with commas between them, for what is loaded; at most CHECKED_EVERY seconds old."""
+        made, at, found = self._translations
+        if made != canonicals or time.monotonic() - at > CHECKED_EVERY:
+            names = [name.strip() for name in canonicals.split(",") if name.strip()]
+            found = Translations([one for one in map(self.named, names) if one])
+            self._translations = (canonicals, time.monotonic(), found)
         return found
 
     def _named(self, url: str, version: str) -> ConceptMap | None:

@@ -70,10 +70,7 @@ class StoredDefinitions:
     `param`: the number of the type's search parameter `url`, whose index rows say what there is.
     """
 
-    def __init__(
-        self, database: Database, resource_type: str, param: int, every: float = CHECKED_EVERY
-    ) -> None:
-        self._every = every
+    def __init__(self, database: Database, resource_type: str, param: int) -> None:
         self._database, self._type, self._param = database, TYPE_CODE[resource_type], param
         self._lock = threading.Lock()
         self._checked = float("-inf")
@@ -83,8 +80,8 @@ class StoredDefinitions:
 
     @property
     def edition(self) -> int:
-        """Changes with every write of such a definition, at most `every` seconds late."""
-        if time.monotonic() - self._checked > self._every:
+        """Changes with every write of such a definition, at most CHECKED_EVERY seconds late."""
+        if time.monotonic() - self._checked > self._trusted_for():
             self._check()
         return self._edition
 
@@ -113,6 +110,9 @@ class StoredDefinitions:
                 kept[key] = one
         return list(kept.values())
 
+    def _trusted_for(self) -> float:
+        return CHECKED_EVERY
+
     def _check(self) -> None:
         with self._lock, self._database.apart() as connection:
             state = connection.execute(_STATE, (self._type,)).fetchone()
@@ -128,12 +128,15 @@ class StoredMaps(StoredDefinitions):
     """Stored ConceptMaps, known at once, and found by the code systems too; `source` and `target`: the numbers of those search parameters."""
 
     def __init__(self, database: Database, param: int, source: int, target: int) -> None:
-        super().__init__(database, "ConceptMap", param, every=0)
+        super().__init__(database, "ConceptMap", param)
         self._source, self._target = source, target
 
     def between(self, system: str, *, is_target: bool) -> list[dict[str, Any]]:
         """Those with a group out of (or into) the code system."""
         return self.having(self._target if is_target else self._source, system)
+
+    def _trusted_for(self) -> float:
+        return 0.0
 
 
 def _order(version: str) -> list[tuple[int, int, str]]:
