@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ai_layer.drafts.appointment import draft_appointment
+from ai_layer.drafts.calendar import calendar
 from ai_layer.drafts.cancellation import draft_cancellation
 from ai_layer.drafts.refill import draft_refill
 from ai_layer.drafts.response import respond
@@ -107,6 +108,14 @@ OPERATIONS: tuple[Operation, ...] = (
         instance=True,
         affects_state=True,
         parameters=(Parameter("reason", "in", 0, "1", "string", "the patient's words"), _TASK),
+    ),
+    Operation(
+        "calendar",
+        "A visit as a file for a calendar",
+        calendar,
+        ("Appointment",),
+        instance=True,
+        parameters=(Parameter("return", "out", 1, "1", "Binary", "text/calendar"),),
     ),
     Operation(
         "respond",

@@ -114,6 +114,7 @@ OPERATIONS: dict[str, tuple[frozenset[Role], str]] = {
     "$draft-refill": (CARE, "r"),
     "$draft-appointment": (CARE, "r"),
     "$draft-cancellation": (CARE, "r"),
+    "$calendar": (ANYBODY, "r"),
     "$respond": (frozenset({Role.CLINICIAN, Role.PATIENT}), "r"),
     "$review": (frozenset({Role.CLINICIAN}), "r"),
     "$sign-off": (frozenset({Role.CLINICIAN}), "u"),

@@ -20,18 +20,17 @@ HARMLESS = {"content-security-policy": "sandbox; default-src 'none'", "x-content
 
 
 def is_raw_read(incoming: Incoming) -> bool:
-    """Whether the content itself is asked for: a read or vread of a Binary, and no FHIR format is named."""
-    if (
-        incoming.method not in ("GET", "HEAD")
-        or incoming.segments[:1] != ("Binary",)
-        or "_format" in incoming.query
-    ):
+    """Whether the content itself is asked for: a read or vread of a Binary or an operation that makes one, and no FHIR format is named."""
+    if incoming.method not in ("GET", "HEAD") or "_format" in incoming.query:
         return False
-    is_read = len(incoming.segments) == 2 or (
-        len(incoming.segments) == 4 and incoming.segments[2] == "_history"
-    )
-    is_one = is_read and not incoming.segments[1].startswith(("_", "$"))
+    is_operation = any(each.startswith("$") for each in incoming.segments[-1:])
+    is_one = _is_read(incoming.segments) or is_operation
     return is_one and not FHIR_TYPES & set(media_types(incoming))
+
+
+def _is_read(segments: tuple[str, ...]) -> bool:
+    is_read = len(segments) == 2 or (len(segments) == 4 and segments[2] == "_history")
+    return segments[:1] == ("Binary",) and is_read and not segments[1].startswith(("_", "$"))
 
 
 def is_raw_write(incoming: Incoming) -> bool:
