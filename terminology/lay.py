@@ -5,7 +5,7 @@
     reference_range(coding, "female", 44)           the usual adult range where an Observation has none
     find_term("what does HDL mean?", "en")          entries that a question names
 
-Facts and sentences stand in data/lay/*.json with their source and review date.
+Facts and sentences stand in data/lay/*.json with their source and their dates.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""LayEntry: what a code means in plain words, with where we read it and when.
+"""LayEntry: what a code means in plain words, the page that it is to be checked against, and when it was written.
 
-The data stands in data/lay/*.json, one file a kind. Every sentence is ours; `source` names the public page
-that was read, `reviewed` the day. docs: terminology/data/SOURCES.md
+The data stands in data/lay/*.json, one file a kind. Every sentence is ours; `reviewed` is the day on which a clinician
+held it against `source`, and None until then. docs: docs/clinical-review.md and terminology/data/SOURCES.md
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ class LayEntry:
     about: Words
     synonyms: Mapping[str, tuple[str, ...]]
     source: str
-    reviewed: date
+    written: date
+    reviewed: date | None
     lab: LabFacts | None = None
     drug: DrugFacts | None = None
 
@@ -133,7 +134,8 @@ def parse_entry(kind: Kind, system: str, row: Mapping[str, Any]) -> LayEntry:
         about=row["about"],
         synonyms={language: tuple(words) for language, words in row["synonyms"].items()},
         source=row["source"],
-        reviewed=date.fromisoformat(row["reviewed"]),
+        written=date.fromisoformat(row["written"]),
+        reviewed=date.fromisoformat(row["reviewed"]) if row["reviewed"] else None,
         lab=parse_lab(row["lab"]) if "lab" in row else None,
         drug=parse_drug(row["id"], row["drug"]) if "drug" in row else None,
     )

@@ -1,6 +1,6 @@
 """What a refill has to be checked against: severe interactions, allergies that cross, and what to monitor.
 
-The tables stand in data/safety, by ingredient or drug class (terminology.lay), each row with its source and the file with its review date.
+The tables stand in data/safety, by ingredient or drug class (terminology.lay), each row with its source and the file with its dates.
 They are a net, not a pharmacist: what is not in them is not safe for that.
 """
 

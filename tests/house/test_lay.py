@@ -24,7 +24,7 @@ from terminology.ucum import convert
 
 HIGHEST_GRADE = 8
 LONGEST_SENTENCE = 25
-FIRST_REVIEW = date(2026, 11, 1)
+FIRST_DAY = date(2026, 11, 1)
 CROWD = 5
 PUBLIC = re.compile(r"https://([a-z0-9-]+\.)*(gov|govinfo\.gov)/\S*")
 SPEAKS_OF_READER = re.compile(r"\byou (have|suffer)\b|\bvous (avez|souffrez)\b|\b\d+ ?mg\b", re.IGNORECASE)
@@ -68,7 +68,7 @@ def test_the_grade_knows_easy_from_hard() -> None:
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_file_holds_what_the_schema_asks(name: str) -> None:
-    needed = {"id", "codes", "category", "name", "about", "synonyms", "source", "reviewed"}
+    needed = {"id", "codes", "category", "name", "about", "synonyms", "source", "written", "reviewed"}
     for row in rows(name):
         assert needed <= row.keys() <= needed | {"also", "lab", "drug"}, row["id"]
         assert row["codes"] or row.get("drug", {}).get("words"), row["id"]
@@ -84,7 +84,8 @@ def test_ids_and_codes_are_each_used_once() -> None:
 @every_entry
 def test_an_entry_names_a_public_source_and_its_day(entry: LayEntry) -> None:
     assert PUBLIC.fullmatch(entry.source)
-    assert entry.reviewed >= FIRST_REVIEW
+    assert entry.written >= FIRST_DAY
+    assert entry.reviewed is None or entry.reviewed >= entry.written
 
 
 @every_entry
