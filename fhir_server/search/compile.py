@@ -198,10 +198,14 @@ def _exists(place: Place, table: str, alias: str, inside: Fragment, negated: boo
 
 
 def _missing(compiler: Compiler, found: Missing, place: Place) -> Fragment:
-    alias = compiler.alias("i")
-    return _exists(
-        place, found.parameter.table, alias, _rows(found.parameter, alias, "missing"), found.missing
-    )
+    """A reference by identifier alone is a value, too; whom it means is not known."""
+    alias, table = compiler.alias("i"), found.parameter.table
+    rows = _exists(place, table, alias, _rows(found.parameter, alias, "missing"), found.missing)
+    if found.parameter.type != "reference" or found.parameter.narrowed:
+        return rows
+    named = _rows(found.parameter, alias, "identifier")
+    by_identifier = _exists(place, "token_index", alias, named, found.missing)
+    return rows & by_identifier if found.missing else rows | by_identifier
 
 
 def _chain(compiler: Compiler, found: Chain, place: Place) -> Fragment:
@@ -242,7 +246,7 @@ def _readable(compiler: Compiler, row: str, resource_type: str) -> Fragment:
 
 def _needs_row(condition: Condition) -> bool:
     if isinstance(condition, (AllOf, AnyOf)):
-        return any(_needs_row(c) for c in condition.conditions)
+        return not condition.conditions or any(_needs_row(c) for c in condition.conditions)
     return not isinstance(condition, (Match, Chain, Has)) or (
         isinstance(condition, Match) and condition.modifier in ("not", "not-in")
     )

@@ -95,7 +95,7 @@ def _string(parameter: Parameter, resource: dict[str, Any], found: IndexRows) ->
     rows = found.setdefault("string_index", set())
     for value in _values(parameter, resource):
         rows.update((parameter.id, *row) for row in string.rows(value))
-        if parameter.code in string.HAVE_PARTS:
+        if parameter.code == "family" or (parameter.code == "name" and isinstance(value, dict)):
             rows.update((-parameter.id, *row) for row in string.part_rows(value))
 
 

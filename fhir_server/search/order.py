@@ -70,7 +70,7 @@ def _key(number: int, sort: Sort, is_backward: bool, is_ranked: bool) -> _Key:
     column, best = _KEY_COLUMN[kind], "max" if sort.descending else "min"
     join = (
         f"LEFT JOIN LATERAL (SELECT {best}(k.{column}) AS key FROM {sort.parameter.table} k"
-        f" WHERE k.rid = r.rid AND k.param {_numbers(sort)}) s{number} ON TRUE"
+        f" WHERE k.rid = r.rid AND k.param {_numbers(sort)} AND {_has_value('k', column)}) s{number} ON TRUE"
     )
     return _Key(f"s{number}.key", join, _KEY_CAST.get(kind, "text"), descending)
 
@@ -78,6 +78,11 @@ def _key(number: int, sort: Sort, is_backward: bool, is_ranked: bool) -> _Key:
 def _numbers(sort: Sort) -> str:
     stored = sort.parameter.stored if sort.parameter else ()
     return f"= {stored[0]}" if len(stored) == 1 else f"IN ({', '.join(map(str, stored))})"
+
+
+def _has_value(alias: str, column: str) -> str:
+    """A concept's text stands in a row without a code; there is nothing to sort by."""
+    return f"{alias}.{column} > ''" if column == "code" else f"{alias}.{column} IS NOT NULL"
 
 
 def _by_keys(
@@ -157,9 +162,9 @@ def _with_value(query: Query, key: _Key, source: Fragment, where: Fragment, at: 
     table, numbers, before = sort.parameter.table, _numbers(sort), ">" if sort.descending else "<"
     better = (
         f"NOT EXISTS (SELECT FROM {table} b WHERE b.rid = s.rid AND b.param {numbers}"
-        f" AND (b.{column} {before} s.{column} OR (b.{column} = s.{column} AND b.ctid < s.ctid)))"
+        f" AND {_has_value('b', column)} AND (b.{column} {before} s.{column} OR (b.{column} = s.{column} AND b.ctid < s.ctid)))"
     )
-    inner = Fragment(f"s.param {numbers} AND s.{column} IS NOT NULL AND {better}") & where
+    inner = Fragment(f"s.param {numbers} AND {_has_value('s', column)} AND {better}") & where
     if at:
         inner = inner & Fragment(
             f"(s.{column}, s.rid) {key.behind} (%s::{key.cast}, %s)", (at.keys[0], at.rid)
@@ -176,7 +181,7 @@ def _without_value(query: Query, key: _Key, source: Fragment, where: Fragment, a
     assert sort.parameter is not None
     column, table = _KEY_COLUMN[sort.parameter.type], sort.parameter.table
     none = Fragment(
-        f"NOT EXISTS (SELECT FROM {table} b WHERE b.rid = r.rid AND b.param {_numbers(sort)} AND b.{column} IS NOT NULL)"
+        f"NOT EXISTS (SELECT FROM {table} b WHERE b.rid = r.rid AND b.param {_numbers(sort)} AND {_has_value('b', column)})"
     )
     inner = none & where
     if at:

@@ -107,6 +107,9 @@ WHERE: dict[str, Callable[[NumberValue], _Sql]] = {
     "le": lambda v: ("({lo} <= %s OR {lo} IS NULL)", (v.exact,)),
     "sa": lambda v: ("{lo} > %s", (v.exact,)),
     "eb": lambda v: ("{hi} < %s", (v.exact,)),
-    "ap": lambda v: ("{lo} <= %s AND {hi} >= %s", (_tenth(v)[1], _tenth(v)[0])),
+    "ap": lambda v: (
+        "({lo} <= %s OR {lo} IS NULL) AND ({hi} >= %s OR {hi} IS NULL)",
+        (_tenth(v)[1], _tenth(v)[0]),
+    ),
 }
 MODIFIERS: tuple[str, ...] = ()
