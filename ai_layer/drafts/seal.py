@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from ai_layer.drafts.checks.reading import elements, part, target
+from ai_layer.drafts.checks.reading import elements, part, plain, target
 from ai_layer.drafts.checks.visit import FIRM
 from fhir_server.r4 import json
 from fhir_server.r4.definitions import TYPE_CODE
@@ -28,12 +28,23 @@ ACTING = {
     "Appointment": FIRM | {"fulfilled"},
 }
 """Statuses in which something happens."""
+NOT_DONE = frozenset(["cancelled", "declined", "entered-in-error", "not-done", "planned"])
+RESTS_ON = {
+    "MedicationRequest": "basedOn",
+    "MedicationDispense": "authorizingPrescription",
+    "MedicationAdministration": "request",
+    "Encounter": "appointment",
+}
+"""What is done on the strength of an order or a visit (unless its status is in NOT_DONE), and the element that names it."""
 
 _BEFORE = """
 SELECT DISTINCT ON (h.rid) h.rid, h.body FROM history h
 WHERE h.rid = ANY(%s) AND h.body IS NOT NULL ORDER BY h.rid, h.version DESC
 """
-_BASIS = "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND body IS NOT NULL"
+_BASIS = """
+SELECT coalesce(r.body, (SELECT h.body FROM history h WHERE h.rid = r.rid AND h.body IS NOT NULL ORDER BY h.version DESC LIMIT 1))
+FROM resource r WHERE r.type = ANY(%s) AND r.id = ANY(%s)
+"""
 _BROKEN = "SELECT current_setting('chartline.signing', true)"
 _BREAK = "SELECT set_config('chartline.signing', %s, true)"
 
@@ -51,7 +62,7 @@ class DraftSeal:
     def written(self, connection: Connection[Any], changes: Sequence[Change]) -> None:
         """Raises FORBIDDEN where one of the changes does what only a sign-off may do."""
         lane = [change for change in changes if change.type in ACTING]
-        moved = [*_moved(connection, lane), *_acted_on(connection, lane)]
+        moved = [*_moved(connection, lane), *_acted_on(connection, changes)]
         if moved and any(name != _broken(connection) for name in moved):
             text = "A draft of the assistant is moved on by Task/$sign-off alone."
             raise FhirError(Problem.FORBIDDEN, text)
@@ -61,6 +72,8 @@ def moves_on(before: Json, after: Json | None) -> bool:
     """Whether this change of a draft (or of one that was rejected) is one for a sign-off. Deleting it is not."""
     if after is None or not is_drafted(before):
         return False
+    if has_label(after, SIGNED["code"]) and not has_label(before, SIGNED["code"]):
+        return True
     is_acting = after.get("status") in ACTING[before["resourceType"]]
     if is_unsigned_draft(before):
         return not is_unsigned_draft(after) or after.get("intent") != before.get("intent")
@@ -90,21 +103,35 @@ def _moved(connection: Connection[Any], lane: Sequence[Change]) -> Iterable[str]
                 yield f"{later[rid].type}/{later[rid].id}"
 
 
-def _acted_on(connection: Connection[Any], lane: Sequence[Change]) -> Iterable[str]:
-    """Unsigned drafts on which a new order is based."""
+def _acted_on(connection: Connection[Any], changes: Sequence[Change]) -> Iterable[str]:
+    """Unsigned drafts on which something is done: a new order, a dispense, an administration, a visit. Also where they were deleted."""
     named = {
-        target(each)
-        for change in lane
-        if change.resource is not None and change.resource.get("status") in ACTING[change.type]
-        for each in elements(change.resource, "basedOn")
+        name
+        for change in changes
+        if change.type in RESTS_ON and change.resource is not None and _is_done(change.resource)
+        for name in _named(change.resource, RESTS_ON[change.type])
+        if name.partition("/")[0] in ACTING
     }
-    ids = [name.partition("/")[2] for name in named if name.startswith("MedicationRequest/")]
-    if ids:
-        rows = connection.execute(_BASIS, (TYPE_CODE["MedicationRequest"], ids)).fetchall()
-        drafts = ((logical_id, json.decode_object(decompress(body))) for logical_id, body in rows)
-        for logical_id, draft in drafts:
-            if is_drafted(draft) and not has_label(draft, SIGNED["code"]):
-                yield f"MedicationRequest/{logical_id}"
+    if named:
+        kinds, ids = [TYPE_CODE[kind] for kind in ACTING], [name.partition("/")[2] for name in named]
+        bodies = (body for (body,) in connection.execute(_BASIS, (kinds, ids)).fetchall() if body)
+        for draft in (json.decode_object(decompress(body)) for body in bodies):
+            if plain(draft) in named and is_drafted(draft) and not has_label(draft, SIGNED["code"]):
+                yield plain(draft)
+
+
+def _is_done(resource: Json) -> bool:
+    status = resource.get("status")
+    return (
+        status in ACTING["MedicationRequest"]
+        if resource["resourceType"] == "MedicationRequest"
+        else status not in NOT_DONE
+    )
+
+
+def _named(resource: Json, name: str) -> list[str]:
+    """The references of an element that repeats, or does not."""
+    return [target(each) for each in (part(resource, name), *elements(resource, name)) if each]
 
 
 def _broken(connection: Connection[Any]) -> str:

@@ -14,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ai_layer.app import make_service
-from ai_layer.drafts.seal import DraftSeal, break_seal, moves_on
+from ai_layer.drafts.seal import SIGNED, DraftSeal, break_seal, moves_on
 from fhir_server.access.actor import Role
 from fhir_server.app import create_app
 from fhir_server.ingest import ingest_bundle
@@ -190,6 +190,41 @@ def test_no_order_is_based_on_a_draft_that_nobody_signed(clinic: Clinic) -> None
     assert not acting(clinic, draft)
 
 
+DISPENSE = {
+    "resourceType": "MedicationDispense",
+    "subject": {"reference": "Patient/p"},
+    "medicationCodeableConcept": {"text": "lisinopril"},
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "is_refused"), [("completed", True), ("preparation", True), ("declined", False)]
+)
+def test_nothing_is_handed_out_on_a_draft_that_nobody_signed(
+    clinic: Clinic, status: str, is_refused: bool
+) -> None:
+    draft = drafted(clinic, "MedicationRequest")
+    basis = [{"reference": f"MedicationRequest/{draft['id']}"}]
+    dispense = DISPENSE | {"status": status, "authorizingPrescription": basis}
+    if is_refused:
+        with pytest.raises(FhirError):
+            create(clinic.system, "MedicationDispense", dispense)
+    else:
+        assert create(clinic.system, "MedicationDispense", dispense).id
+
+
+def test_a_visit_does_not_begin_on_a_draft_that_nobody_signed(clinic: Clinic) -> None:
+    draft = drafted(clinic, "Appointment")
+    walk = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}
+    basis = [{"reference": f"Appointment/{draft['id']}"}]
+    begun = {"resourceType": "Encounter", "status": "in-progress", "class": walk, "appointment": basis}
+    with pytest.raises(FhirError):
+        create(clinic.clinician(), "Encounter", begun)
+    (task,) = clinic.found("Task", focus=f"Appointment/{draft['id']}")
+    clinic.call(clinic.clinician(), "sign-off", f"Task/{task['id']}", decision="approve")
+    assert create(clinic.clinician(), "Encounter", begun).id
+
+
 def test_a_signed_proposal_does_not_become_a_second_order(clinic: Clinic) -> None:
     draft = drafted(clinic, "MedicationRequest")
     (task,) = clinic.found("Task", focus=f"MedicationRequest/{draft['id']}")
@@ -313,6 +348,7 @@ MOVES = [
     (PROPOSAL | LABELLED, {"status": "cancelled"}, True),
     (PROPOSAL | LABELLED, {"intent": "order"}, True),
     (PROPOSAL | LABELLED, {"note": []}, False),
+    (PROPOSAL | LABELLED, {"meta": {"security": [*LABELLED["meta"]["security"], SIGNED]}}, True),
     (PROPOSAL, {"status": "active", "intent": "order"}, False),
     (PROPOSAL | LABELLED | {"status": "cancelled"}, {"status": "active"}, True),
     (PROPOSAL | LABELLED | {"status": "cancelled"}, {"status": "entered-in-error"}, False),
