@@ -30,6 +30,7 @@ from fhir_server.rest.endpoint import Endpoint, incoming_of, sent
 from fhir_server.rest.health import health_router
 from fhir_server.rest.keeper import Keeper
 from fhir_server.rest.oauth.routes import oauth_router
+from fhir_server.rest.oidc.routes import outside_router
 from fhir_server.rest.rates import Rates
 from fhir_server.rest.signin_routes import auth_router
 from fhir_server.store.reindexing import Reindexing
@@ -54,14 +55,14 @@ def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
 
     publish(Context(service, decide(Actor.system("chartline"), Purpose.HOPERAT), "/fhir", trail=None))
     app = FastAPI(title="Chartline", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
-    app.include_router(
-        _with_head(oauth_router(service))
-    )  # before /fhir: one of its addresses lies below that
+    is_outside = bool(service.settings.oidc_issuer)
+    way_in: list[MakeRouter] = [outside_router] if is_outside else [oauth_router, auth_router]
+    for make in way_in:  # before /fhir: one of their addresses lies below that
+        app.include_router(_with_head(make(service)))
     endpoint = Endpoint(service, authenticator(service), _rates(service))
     for path in ("/fhir", "/fhir/{path:path}"):
         app.router.routes.append(Route(path, endpoint, include_in_schema=False))
     app.include_router(_with_head(health_router(service)))
-    app.include_router(_with_head(auth_router(service)))
     for make in routers:
         app.include_router(_with_head(make(service)))
     _allow_browsers(app, service.settings.cors_origins)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 CODE_MAPS = (
     "https://chartline.example/fhir/ConceptMap/icd-9-cm-to-icd-10-cm,"
@@ -65,6 +66,28 @@ SETTINGS: tuple[Setting, ...] = (
         "smart",
         "smart: every request needs a token; off: none does (loopback only)",
         ("smart", "off"),
+    ),
+    Setting(
+        "oidc_issuer",
+        str,
+        "",
+        "OpenID provider whose access tokens count, exactly as it names itself (Keycloak: https://.../realms/NAME); the embedded one is off then; empty: the embedded one",
+    ),
+    Setting(
+        "oidc_audience",
+        str,
+        "",
+        "what its tokens have to be meant for (claim aud); empty: CHARTLINE_BASE_URL with /fhir",
+    ),
+    Setting(
+        "oidc_role_claim",
+        str,
+        "role",
+        "its claim with the role (patient, clinician, staff or system; a text or a list); a dot leads into an object: realm_access.roles",
+    ),
+    Setting("oidc_patient_claim", str, "patient", "its claim with the logical id of the patient in context"),
+    Setting(
+        "oidc_fhir_user_claim", str, "fhirUser", "its claim with who the user is here, such as Practitioner/7"
     ),
     Setting(
         "consent",
@@ -191,6 +214,11 @@ class Settings:
     workers: int = 1
     base_url: str = ""
     auth: str = "smart"
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_role_claim: str = "role"
+    oidc_patient_claim: str = "patient"
+    oidc_fhir_user_claim: str = "fhirUser"
     consent: str = "opt-in"
     model: str = ""
     model_base_url: str = ""
@@ -240,6 +268,7 @@ class Settings:
                 raise ConfigurationError(
                     "CHARTLINE_TLS_CERTIFICATE, CHARTLINE_TLS_KEY: there is no such file."
                 )
+        self._check_provider()
         if self.model_dates == "shift" and not self.deidentify_key:
             raise ConfigurationError("CHARTLINE_MODEL_DATES=shift needs CHARTLINE_DEIDENTIFY_KEY.")
         if self.page_size > self.max_page_size:
@@ -249,6 +278,19 @@ class Settings:
         if self.base_url and not self.base_url.startswith(("http://", "https://")):
             raise ConfigurationError(
                 "CHARTLINE_BASE_URL: expected an address that starts with http:// or https://."
+            )
+
+    def _check_provider(self) -> None:
+        if not self.oidc_issuer:
+            return
+        parts = urlsplit(self.oidc_issuer)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            raise ConfigurationError("CHARTLINE_OIDC_ISSUER: expected https, or http on loopback.")
+        if self.auth == "off":
+            raise ConfigurationError("--auth off and CHARTLINE_OIDC_ISSUER contradict each other.")
+        if not (self.oidc_audience or self.base_url):
+            raise ConfigurationError(
+                "CHARTLINE_OIDC_ISSUER needs CHARTLINE_OIDC_AUDIENCE or CHARTLINE_BASE_URL."
             )
 
     def as_environment(self) -> dict[str, str]:

@@ -42,7 +42,8 @@ class Running:
 @contextmanager
 def serving(dsn: str, **settings: Any) -> Iterator[Running]:
     """The server on this database, in a thread; `settings` as Settings has them."""
-    service = open_service(Settings(auth="off", consent="opt-out", **settings), dsn)
+    usual = {"auth": "smart" if "oidc_issuer" in settings else "off", "consent": "opt-out"}
+    service = open_service(Settings(**{**usual, **settings}), dsn)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(create_app(service), log_level="error", access_log=False)
     server = uvicorn.Server(config)

@@ -21,6 +21,9 @@ from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest.endpoint import Authenticate, is_open
 from fhir_server.rest.keys import KeyRing
+from fhir_server.rest.oidc.claims import Names
+from fhir_server.rest.oidc.provider import Provider
+from fhir_server.rest.oidc.verify import Verifier
 from fhir_server.rest.request import Incoming
 from fhir_server.rest.restriction import restriction_compiler
 from fhir_server.rest.revocations import Revocations
@@ -50,6 +53,8 @@ class Auth:
     tokens: Tokens
     signin: SignIn
     compile_query: CompileQuery
+    verifier: Verifier | None = None
+    """Of an outside provider; its tokens alone count then."""
 
     def actor_of(self, incoming: Incoming) -> Actor:
         """Raises UNAUTHENTICATED where nothing valid came, FORBIDDEN where a foreign page asked for a change."""
@@ -60,6 +65,8 @@ class Auth:
     def token_of(self, incoming: Incoming) -> Token:
         """The verified token. A header counts before a cookie, also where it is not valid."""
         header = incoming.headers.get("authorization", "")
+        if self.verifier:
+            return self.verifier.verify(_bearer(header))
         if header:
             return self.tokens.verify(_bearer(header))
         session = self.tokens.verify(incoming.cookies.get(cookie_name(incoming), ""), SESSION)
@@ -126,6 +133,8 @@ def issue_token(
         raise FhirError(
             Problem.BAD_REQUEST, f"--scope: no scopes for resources of R4: {' '.join(unknown) or scope}"
         )
+    if service.settings.oidc_issuer:
+        raise FhirError(Problem.BAD_REQUEST, "Tokens are issued by the provider of CHARTLINE_OIDC_ISSUER.")
     fhir_user = f"Patient/{patient}" if role is Role.PATIENT else ""
     actor = Actor(role, fhir_user or role.value, fhir_user, patient or None, scopes, "chartline token")
     return auth_of(service).tokens.issue(actor, lifetime)
@@ -184,7 +193,19 @@ def _make(service: Service) -> Auth:
         tokens,
         signin,
         restriction_compiler(lambda: service.registry, service.clock),
+        _verifier(service),
     )
+
+
+def _verifier(service: Service) -> Verifier | None:
+    """What verifies the tokens of the outside provider, where the settings name one."""
+    settings = service.settings
+    if not settings.oidc_issuer:
+        return None
+    base = f"{settings.base_url}/fhir"
+    names = Names(settings.oidc_role_claim, settings.oidc_patient_claim, settings.oidc_fhir_user_claim, base)
+    provider = Provider(settings.oidc_issuer, lambda: service.clock())
+    return Verifier(provider, settings.oidc_audience or base, names, lambda: service.clock())
 
 
 def _issuer(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fhir_server.settings import SETTINGS
+from fhir_server.access.actor import Role
+from fhir_server.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "compose.yaml"
@@ -63,6 +65,34 @@ def test_ports_are_open_to_this_machine_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_keycloak_starts_only_when_it_is_asked_for_and_gives_what_the_server_reads() -> None:
+    keycloak = SERVICES["keycloak"]
+    assert keycloak["profiles"] == ["keycloak"]
+    realm = json.loads((ROOT / "tools" / "keycloak" / "chartline.json").read_text())
+    assert "users" not in realm
+    mappers = {
+        m["name"]: m["config"] for scope in realm["clientScopes"] for m in scope.get("protocolMappers", ())
+    }
+    for name in ("role", "patient", "fhirUser"):
+        assert mappers[name]["claim.name"] == getattr(Settings(), NAMED[name])
+    assert mappers["audience"]["included.custom.audience"].endswith("/fhir")
+    profile = json.loads(
+        realm["components"]["org.keycloak.userprofile.UserProfileProvider"][0]["config"][
+            "kc.user.profile.config"
+        ][0]
+    )
+    own = {row["name"]: row["permissions"]["edit"] for row in profile["attributes"]}
+    assert own["patient"] == own["fhirUser"] == ["admin"]
+    assert {client["attributes"]["pkce.code.challenge.method"] for client in realm["clients"]} == {"S256"}
+    assert not any(
+        client["directAccessGrantsEnabled"] or client["implicitFlowEnabled"] for client in realm["clients"]
+    )
+    assert {role["name"] for role in realm["roles"]["realm"]} == set(Role)
+
+
+NAMED = {"role": "oidc_role_claim", "patient": "oidc_patient_claim", "fhirUser": "oidc_fhir_user_claim"}
 
 
 def test_each_setting_in_it_exists() -> None:
