@@ -100,6 +100,20 @@ def panel(items: Sequence[Evidence], language: str) -> list[Claim]:
     return [Claim(text, cited, ("Observation.value",) * len(cited))]
 
 
+def mixture(item: Evidence, language: str) -> list[Claim]:
+    """What a medicine of several ingredients holds, and what each of them is for."""
+    parts = lay.describe_mixture(item.codings, item.label) if item.type == MEDICINE else ()
+    return [
+        Claim(
+            sentence(language, "mixture", name=part.name_in(language), about=part.about_in(language)),
+            (item.reference,),
+            ("MedicationRequest.medication",),
+            part.source,
+        )
+        for part in parts
+    ]
+
+
 def concerns(evidence: Sequence[Evidence]) -> bool:
     """Whether medicines of the record can bear on any of these."""
     entries = {e.id for item in evidence if (e := lay.describe_any(item.codings, item.label))}
@@ -126,7 +140,12 @@ def sourced(cited: Sequence[Evidence]) -> Iterator[str]:
     for item in cited:
         for language in phrases.SENTENCES:
             yield from (
-                claim.text for claim in (*beside(item, medicines, language), *asked_next(item, language))
+                claim.text
+                for claim in (
+                    *beside(item, medicines, language),
+                    *mixture(item, language),
+                    *asked_next(item, language),
+                )
             )
         if item is cited[0] and len(cited) > 1:
             yield from (c.text for language in phrases.SENTENCES for c in panel(cited, language))

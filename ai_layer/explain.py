@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 
 from ai_layer import phrases, results
-from ai_layer.beside import panel
+from ai_layer.beside import mixture, panel
 from ai_layer.claims import Claim
 from ai_layer.evidence import Evidence
 from ai_layer.phrases import sentence, word
@@ -158,7 +158,7 @@ def _about(item: Evidence, language: str) -> list[Claim]:
     """What it is, from the plain-word entry; the sentence names its source."""
     entry = lay.describe_any(item.codings, item.label)
     if entry is None:
-        return []
+        return mixture(item, language)
     return [Claim(entry.about_in(language), (item.reference,), (f"{item.type}.code",), entry.source)]
 
 

@@ -7,7 +7,7 @@ a record whose code and words disagree shows both. What we do not know is left o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 
 from terminology.coding import RXNORM, Coding
@@ -23,6 +23,16 @@ def ingredients_of(codings: Iterable[Coding], text: str = "") -> tuple[str, ...]
     for words in (*(coding.display for coding in codings), text):
         found += ingredients_in_words(words)
     return tuple(dict.fromkeys(found))
+
+
+_PARTS = re.compile(r"\s/\s|\s\+\s")
+_INERT = re.compile(r"\binert\b|\bplacebo\b", re.IGNORECASE)
+
+
+def names_all(text: str, found: Collection[str]) -> bool:
+    """Whether as many ingredients are found as the text has parts (`A 5 MG / B 10 MG Oral Tablet`), or each part has one."""
+    parts = [each for each in _PARTS.split(text) if not _INERT.search(each)]
+    return len(parts) <= len(found) or all(ingredients_of((), each) for each in parts)
 
 
 def drug_classes(codings: Iterable[Coding], text: str = "") -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from terminology.coding import Coding
-from terminology.drugs import classes_of, drug_classes, facts_of, ingredients_of
+from terminology.coding import LOINC, Coding
+from terminology.drugs import classes_of, drug_classes, facts_of, ingredients_of, names_all
 from terminology.lay_data import by_code, by_id, entries, entry_for
 from terminology.lay_entry import DrugFacts, Kind, LabFacts, LayEntry, PregnancyConcern, Range
 from terminology.lay_search import find_term
@@ -28,11 +28,13 @@ __all__ = [
     "classes_of",
     "describe",
     "describe_any",
+    "describe_mixture",
     "drug_classes",
     "entries",
     "facts_of",
     "find_term",
     "ingredients_of",
+    "names_all",
     "reference_range",
     "synonyms",
 ]
@@ -44,10 +46,24 @@ def describe(system: str, code: str) -> LayEntry | None:
 
 
 def describe_any(codings: Iterable[Coding], text: str = "") -> LayEntry | None:
-    """The first coding with an entry; else, for a medication, the one ingredient that its words name."""
+    """The first coding with an entry; else, for a medication, the one ingredient that its words name.
+
+    What LOINC codes is measured, not taken: `Folate in red cells` is no folic acid."""
     codings = tuple(codings)
-    known = (entry_for(coding) for coding in codings)
-    return next((entry for entry in known if entry), None) or of_single_ingredient(codings, text)
+    known = next((entry for coding in codings if (entry := entry_for(coding))), None)
+    is_measured = any(coding.system == LOINC for coding in codings)
+    return known if known or is_measured else of_single_ingredient(codings, text)
+
+
+def describe_mixture(codings: Iterable[Coding], text: str = "") -> tuple[LayEntry, ...]:
+    """The entries of a medication's ingredients, where it has several and all that its words name are known."""
+    codings = tuple(codings)
+    found = ingredients_of(codings, text)
+    if len(found) < 2 or any(coding.system == LOINC for coding in codings):
+        return ()
+    is_whole = all(names_all(said, found) for said in (*(c.display for c in codings), text) if said)
+    parts = tuple(by_id()[f"{Kind.MEDICATION}/{name}"] for name in found)
+    return parts if is_whole else ()
 
 
 def of_single_ingredient(codings: tuple[Coding, ...], text: str = "") -> LayEntry | None:

@@ -6,7 +6,6 @@ https://hl7.org/fhir/R4/medicationrequest-definitions.html#MedicationRequest.med
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,6 @@ from terminology.coding import best_text, codings_of
 from terminology.lay import DrugFacts
 
 Json = dict[str, Any]
-_PARTS = re.compile(r"\s/\s|\s\+\s")
-_INERT = re.compile(r"\binert\b|\bplacebo\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def medicine_of(resource: Json, medications: Mapping[str, Json]) -> Medicine:
     listed = [part(each, "itemCodeableConcept") for each in elements(product, "ingredient")]
     found = frozenset(one for concept in (*named, *listed) for one in ingredients_of(concept))
     codes = frozenset(c.key for concept in named for c in codings_of(concept) if c.system and c.code)
-    is_whole = all(_is_whole(text, found) for concept in named for text in _texts(concept))
+    is_whole = all(lay.names_all(text, found) for concept in named for text in _texts(concept))
     is_known = bool(found) and is_whole and all(ingredients_of(concept) for concept in listed)
     return Medicine(best_text(named[0]) or " / ".join(map(best_text, listed)), codes, found, is_known)
 
@@ -85,9 +82,3 @@ def _concept(product: Json, referred: Any) -> Json:
 def _texts(concept: Json) -> list[str]:
     said = [coding.display for coding in codings_of(concept)] + [best_text(concept)]
     return [text for text in said if text]
-
-
-def _is_whole(text: str, found: frozenset[str]) -> bool:
-    """Whether as many ingredients are known as the text has parts (`A 5 MG / B 10 MG Oral Tablet`)."""
-    parts = [each for each in _PARTS.split(text) if not _INERT.search(each)]
-    return len(parts) <= len(found) or all(lay.ingredients_of((), each) for each in parts)

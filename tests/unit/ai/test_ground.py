@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ai_layer.beside import mixture
 from ai_layer.claims import Claim
 from ai_layer.evidence import Evidence
 from ai_layer.ground import grounded
@@ -45,6 +46,17 @@ EVIDENCE = [result(NEW, "6.9", "2026-01-10"), result(OLD, "8.1", "2025-03-02")]
 def test_a_true_claim_stands(text: str, cited: tuple[str, ...]) -> None:
     claim = Claim(text, cited)
     assert grounded([claim], EVIDENCE) == [claim]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_what_a_mixture_holds_stands_word_by_word(language: str) -> None:
+    text = "Hydrocodone Bitartrate 5 MG / Acetaminophen 325 MG Oral Tablet"
+    elements = {"status": "active", "medicationCodeableConcept": {"text": text}}
+    item = Evidence("MedicationRequest/m/_history/1", "MedicationRequest", elements, 1.0)
+    claims = mixture(item, language)
+    assert len(claims) == 2
+    assert grounded(claims, [item]) == claims
+    assert grounded([Claim("It holds aspirin. Eases pain.", (item.reference,))], [item]) == []
 
 
 @pytest.mark.parametrize(

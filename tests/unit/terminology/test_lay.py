@@ -32,6 +32,36 @@ def test_a_code_is_told_in_plain_words(system: str, code: str, name: str) -> Non
     assert entry.name_in("en") == name
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Hydrocodone Bitartrate 5 MG / Acetaminophen 325 MG Oral Tablet", {"Hydrocodone", "Acetaminophen"}),
+        (
+            "budesonide 160 MCG/ACTUAT / formoterol fumarate 4.5 MCG/ACTUAT Inhaler",
+            {"Budesonide", "Formoterol"},
+        ),
+        ("Norgestrel 0.3 MG / Unheard-of 1 MG / Ethinyl Estradiol 0.03 MG Oral Tablet", set()),
+        ("Folic Acid 1 MG Oral Tablet", set()),
+    ],
+)
+def test_a_mixture_is_told_by_all_its_ingredients_or_not_at_all(text: str, names: set[str]) -> None:
+    assert {entry.name_in("en") for entry in lay.describe_mixture((), text)} == names
+
+
+@pytest.mark.parametrize(
+    "text", ["formoterol 12 MCG Inhaler", "Cholecalciferol 1000 UNT", "folic acid 1 MG Oral Tablet"]
+)
+def test_an_everyday_medicine_is_told_by_its_words(text: str) -> None:
+    entry = lay.describe_any((), text)
+    assert entry is not None
+    assert entry.kind is lay.Kind.MEDICATION
+
+
+def test_what_is_measured_is_not_taken_for_a_medicine() -> None:
+    assert lay.describe_any((Coding(LOINC, "99999-0", "Testosterone and folic acid in red cells"),)) is None
+    assert lay.describe_mixture((Coding(LOINC, "99999-0", "Testosterone and folic acid in red cells"),)) == ()
+
+
 def test_an_unknown_code_has_no_entry() -> None:
     assert lay.describe(SNOMED, "0") is None
     assert lay.describe(CVX, "44054006") is None
