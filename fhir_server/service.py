@@ -21,10 +21,12 @@ from fhir_server.operations import (
     explain_access,
     ingest,
     lastn,
+    lookup,
     meta,
     reindex,
     translate,
     validate,
+    validate_code,
 )
 from fhir_server.operations.call import call
 from fhir_server.operations.registry import Operation, Operations
@@ -32,6 +34,7 @@ from fhir_server.r4.concept_maps import ConceptMaps
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library
 from fhir_server.r4.profiles.sets import KnownSets
+from fhir_server.search.parameters import Registry
 from fhir_server.search.ranking import Ranker
 from fhir_server.settings import ConfigurationError, Settings
 from fhir_server.store.compartments import Compartments
@@ -45,6 +48,7 @@ from fhir_server.store.parameters import ParameterHook, Parameters
 from fhir_server.store.terms import Terms
 from fhir_server.store.words import Words
 from fhir_server.store.write import Writer
+from terminology.codes.catalog import Catalog
 
 MIGRATIONS: Traversable = resources.files("fhir_server.store").joinpath("sql")
 _KEY = "INSERT INTO server_key (name, value) VALUES ('cursor', %s) ON CONFLICT DO NOTHING"
@@ -66,10 +70,16 @@ OPERATIONS: tuple[Operation, ...] = (
     meta.DELETE,
     reindex.OPERATION,
     reindex.STATUS,
+    lookup.OPERATION,
+    validate_code.IN_CODE_SYSTEM,
+    validate_code.IN_VALUE_SET,
 )
 """The operations of a server without the AI layer."""
 UNSIGNED = ("draft", "proposed")
 """Statuses of a draft (MedicationRequest, Appointment) that nobody has signed off."""
+
+_DEFINED = ("StructureDefinition", "ValueSet", "CodeSystem")
+"""Types whose stored resources the server itself reads."""
 
 MakeHook = Callable[[Settings], WriteHook]
 
@@ -91,20 +101,21 @@ def open_service(
     )
     known = Parameters(database, ranker)
     registry = known.registry
+    profiles, value_sets, code_systems = (_shelf(database, registry, kind) for kind in _DEFINED)
     writer = Writer(
         known,
         Terms(database),
         Words(database),
         Identities(),
         Compartments(registry),
-        (ParameterHook(known), ConsentRules(), *hooks),
+        (ParameterHook(known), ConsentRules(), profiles, value_sets, code_systems, *hooks),
         is_draft=is_unsigned_draft,
         keep_unchanged=settings.keep_unchanged,
         enforce_references=settings.references == "enforce",
     )
     service = Service(settings, database, known, writer, _cursor_key(database))
-    shelves = [_shelf(service, kind) for kind in ("StructureDefinition", "ValueSet", "CodeSystem")]
-    service.library, service.sets = Library(shelves[0]), KnownSets(shelves[1], shelves[2])
+    service.library, service.catalog = Library(profiles), Catalog(value_sets, code_systems)
+    service.sets = KnownSets(value_sets, code_systems)
     service.maps = ConceptMaps(_map_shelf(service))
     service.levels = _levels(settings)
     service.operations = operations or Operations(OPERATIONS)
@@ -112,10 +123,10 @@ def open_service(
     return service
 
 
-def _shelf(service: Service, resource_type: str) -> StoredDefinitions:
-    url = service.registry.get(resource_type, "url")
+def _shelf(database: Database, registry: Registry, resource_type: str) -> StoredDefinitions:
+    url = registry.get(resource_type, "url")
     assert url is not None
-    return StoredDefinitions(service.database, resource_type, url.id)
+    return StoredDefinitions(database, resource_type, url.id)
 
 
 def _map_shelf(service: Service) -> StoredMaps:

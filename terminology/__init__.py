@@ -8,5 +8,6 @@ lay.py           plain words for codes: describe, reference_range, find_term, dr
   lay_search.py  a question's words -> entries    drugs.py       medication -> ingredients -> classes
 purposes.py      "blood thinner", "the pill for my pressure" -> drug classes    spelling.py  misspelt words
 safety.py        interactions, allergy groups, monitoring rules, schedules, pregnancy concerns
+codes/           code systems and value sets: lookup, membership, expansion
 data/            the facts themselves, each with its source and dates; SOURCES.md: licences
 """

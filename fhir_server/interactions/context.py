@@ -34,6 +34,7 @@ from fhir_server.store.identities import Identity
 from fhir_server.store.parameters import Parameters
 from fhir_server.store.trail import Trail
 from fhir_server.store.write import Applied, Write, Writer
+from terminology.codes.catalog import Catalog, Shelves
 
 
 def now() -> datetime:
@@ -85,6 +86,7 @@ class Service:
     levels: Levels = field(default_factory=Levels)
     sets: CodesOfSets = field(default_factory=CompiledSets)
     maps: ConceptMaps = field(default_factory=ConceptMaps)
+    catalog: Catalog = field(default_factory=lambda: Catalog(Shelves(), Shelves()))
     operations: OperationTable = field(default_factory=lambda: NoOperations())
     call: Callable[[Context, Any], Any] = no_call
     started: datetime = field(default_factory=now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from fhir_server.r4 import json
 from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.store.bodies import decompress
 from fhir_server.store.database import Database
+from fhir_server.store.hooks import Change
 
 CHECKED_EVERY = 2.0
 """Seconds for which a process trusts what it knows of the definitions that others write."""
@@ -70,18 +72,21 @@ class StoredDefinitions:
     `param`: the number of the type's search parameter `url`, whose index rows say what there is.
     """
 
+    tables: tuple[str, ...] = ()
+
     def __init__(self, database: Database, resource_type: str, param: int) -> None:
         self._database, self._type, self._param = database, TYPE_CODE[resource_type], param
         self._lock = threading.Lock()
-        self._checked = float("-inf")
+        self._checked = self._written = float("-inf")
         self._state: Any = None
         self._edition = 0
         self._rids: dict[str, list[int]] = {}
 
     @property
     def edition(self) -> int:
-        """Changes with every write of such a definition, at most CHECKED_EVERY seconds late."""
-        if time.monotonic() - self._checked > self._trusted_for():
+        """Changes with every write of such a definition: at once with this process's own, others' at most CHECKED_EVERY seconds late."""
+        now = time.monotonic()
+        if now - self._checked > self._trusted_for() or now - self._written < CHECKED_EVERY:
             self._check()
         return self._edition
 
@@ -112,6 +117,11 @@ class StoredDefinitions:
 
     def _trusted_for(self) -> float:
         return CHECKED_EVERY
+
+    def written(self, connection: Connection[Any], changes: Sequence[Change]) -> None:
+        """The WriteHook: the transaction ends soon, so the next questions look again."""
+        if any(TYPE_CODE[change.type] == self._type for change in changes):
+            self._written = time.monotonic()
 
     def _check(self) -> None:
         with self._lock, self._database.apart() as connection:
