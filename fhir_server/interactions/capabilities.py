@@ -14,6 +14,7 @@ from fhir_server.r4.definitions import RESOURCE_TYPES
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.profiles.library import base_type
 from fhir_server.search.conditions import MODIFIERS
+from fhir_server.search.named import QUERIES
 from fhir_server.search.parameters import Parameter
 from fhir_server.store import packages
 from fhir_server.store.write import instant
@@ -139,6 +140,11 @@ def _resource(context: Context, name: str, profiles: Sequence[str]) -> Json:
         _operation(context, o)
         for o in context.service.operations.all
         if (o.type_level or o.instance) and (not o.types or name in o.types)
+    ]
+    operations += [
+        {"name": q.name, "definition": f"{context.base}/OperationDefinition/{q.id}"}
+        for q in QUERIES.values()
+        if q.type == name
     ]
     if profiles:
         found["supportedProfile"] = list(profiles)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from fhir_server.r4 import json
-from fhir_server.r4.definitions import elements
+from fhir_server.r4.definitions import elements, is_choice
 
 ALWAYS = ("resourceType", "id", "meta")
 SHORTER = ("", "true", "false", "text", "data")
@@ -35,13 +35,9 @@ def _keeps(resource: dict[str, Any], summary: str, wanted: Collection[str]) -> C
     required = {name for name, element in found.items() if element.min > 0}
     if wanted:
         stems = set(wanted) | required
-        return lambda name: name in stems or any(_is_choice(name, stem) for stem in wanted)
+        return lambda name: name in stems or any(is_choice(name, stem) for stem in wanted)
     if summary == "text":
         return lambda name: name == "text" or name in required
     if summary == "data":
         return lambda name: name != "text"
     return lambda name: name in found and found[name].is_summary
-
-
-def _is_choice(name: str, stem: str) -> bool:
-    return name.startswith(stem) and name[len(stem) : len(stem) + 1].isupper()

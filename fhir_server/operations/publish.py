@@ -1,4 +1,4 @@
-"""publish: the definitions of this server's operations and of its extension, kept as resources, read and found like any other.
+"""publish: the definitions of this server's operations, named queries and extension, kept as resources, read and found like any other.
 
 https://hl7.org/fhir/R4/operationdefinition.html and https://hl7.org/fhir/R4/defining-extensions.html
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from fhir_server.interactions.context import Context
 from fhir_server.interactions.update import update
+from fhir_server.search.named import QUERIES
 from mappings.translated import TRANSLATED_BY
 
 CANONICAL = "https://chartline.example/fhir"
@@ -19,6 +20,8 @@ def publish(context: Context) -> None:
     """Write them; those that are there unchanged make no version."""
     for operation in context.service.operations.all:
         update(context, "OperationDefinition", operation.id, operation.definition(CANONICAL))
+    for query in QUERIES.values():
+        update(context, "OperationDefinition", query.id, query.definition(CANONICAL))
     update(context, "StructureDefinition", EXTENSION["id"], EXTENSION)
 
 

@@ -129,6 +129,11 @@ def invariants(path: str) -> tuple[Invariant, ...]:
     return ()
 
 
+def is_choice(name: str, stem: str) -> bool:
+    """Whether the name is a spelling of the stem: `valueQuantity` of `value`."""
+    return name.startswith(stem) and name[len(stem) : len(stem) + 1].isupper()
+
+
 @cache
 def choice_stems() -> frozenset[str]:
     """Names of elements that stand under several names in JSON: `value`, `effective`, `onset` ..."""

@@ -101,7 +101,7 @@ def interaction_of(incoming: Incoming) -> str:
         return "transaction"
     if "_history" in shape:
         return "vread" if "V" in shape else "history"
-    if "I" in shape and "C" not in shape:
+    if "I" in shape and "C" not in shape and "_search" not in shape:
         return _DONE.get(incoming.method, "read")
     return "search" if "_search" in shape or incoming.method in ("GET", "HEAD") else _DONE[incoming.method]
 
@@ -202,7 +202,9 @@ def _compartment(context: Context, incoming: Incoming) -> Result:
         raise FhirError(
             Problem.NO_ROUTE, f"{kind} is not a compartment; those are {', '.join(sorted(COMPARTMENTS))}."
         )
-    return search.compartment(context, (kind, logical_id), "" if inner == "*" else inner, _asked(incoming))
+    return search.compartment(
+        context, (kind, logical_id), "" if inner in ("*", "_search") else inner, _asked(incoming)
+    )
 
 
 def _history(context: Context, incoming: Incoming) -> Result:
@@ -235,6 +237,7 @@ ROUTES: dict[Shape, dict[str, Handler]] = {
     ("T", "I", "_history", "V"): {"GET": _vread},
     ("T", "I", "$"): {"GET": call, "POST": call},
     ("T", "I", "_history", "V", "$"): {"GET": call, "POST": call},
+    ("T", "I", "_search"): {"POST": _compartment},
     ("T", "I", "C"): {"GET": _compartment},
     ("T", "I", "C", "_search"): {"POST": _compartment},
 }

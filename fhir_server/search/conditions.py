@@ -11,6 +11,7 @@ from fhir_server.r4.definitions import RESOURCE_TYPES, TYPE_CODE
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.search import expression
 from fhir_server.search.current import current
+from fhir_server.search.named import named
 from fhir_server.search.parameters import Parameter, Registry
 from fhir_server.search.query import (
     AllOf,
@@ -72,15 +73,11 @@ def parameter(registry: Registry, types: Sequence[str], code: str, name: str) ->
     """The parameter of this code; over several types it has to mean the same for each of them."""
     found = [p for t in (types or ("Resource",)) if (p := _find(registry, t, code))]
     if not found or len(found) < len(types):
-        known = (
-            registry.known(types[0])
-            if types
-            else ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"]
-        )
+        known = registry.known(types[0]) if types else ["_profile", "_security", "_source", "_tag", "_type"]
         where = ", ".join(types) or "a search over all types"
         raise FhirError(
             Problem.UNKNOWN_PARAMETER,
-            f"{name}: {where} has no search parameter {code}. Known: {', '.join(known)}.",
+            f"{name}: {where} has no search parameter {code}. Known: {', '.join(sorted({*known, *OF_ALL}))}.",
         )
     if not all(p.is_ready for p in found):
         raise FhirError(
@@ -124,6 +121,8 @@ def _match(registry: Registry, found: Parameter, modifier: str, name: str, value
     if found.type == "special":
         return _special(found, name, value)
     values = tuple(v for v in split(value, ",") if v)
+    if found.type == "uri" and found.code == "_profile" and not modifier:
+        modifier = "versions"
     if found.type == "uri" and found.code == "url" and not modifier:
         return AnyOf(tuple(_canonical(registry, found, name, v) for v in values))
     if found.type == "reference" and modifier in ("above", "below"):
@@ -276,7 +275,8 @@ def _filter(registry: Registry, names: Sequence[str], modifier: str, value: str)
 
 
 def _query(registry: Registry, names: Sequence[str], modifier: str, value: str) -> Condition:
-    raise FhirError(Problem.NOT_SUPPORTED, "_query: no named query is defined on this server.")
+    _refuse_modifier("_query", modifier)
+    return named(names, value, lambda n, v: parse_condition(registry, names, n, v))
 
 
 def _special(found: Parameter, name: str, value: str) -> Condition:
@@ -310,3 +310,5 @@ _SPECIAL: dict[str, MakeSpecial] = {
     "_filter": _filter,
     "_query": _query,
 }
+OF_ALL = (*_SPECIAL, "_has")
+"""What every resource type can be asked, beside the parameters that R4 gives all of them."""

@@ -35,8 +35,8 @@ def parse_include(registry: Registry, types: Sequence[str], name: str, value: st
 
 
 def _everything(registry: Registry, types: Sequence[str], reverse: bool, iterate: bool) -> Include:
-    """`*`: every reference of the searched types, or every reference to them."""
-    sources = RESOURCE_TYPES if reverse or not types else types
+    """`*`: every reference of the searched types, or every reference to them; over and over again, of any type."""
+    sources = types if types and not reverse and not iterate else RESOURCE_TYPES
     every = {i for t in sources for p in _references(registry, t) for i in p.stored}
     return Include("", tuple(sorted(every)), "", reverse, iterate)
 

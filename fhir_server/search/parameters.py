@@ -44,6 +44,9 @@ BUILT_IN = frozenset(
 )
 """Parameters that have no index rows: they are answered from the resource table, or by a rule of their own."""
 
+_SWAPPED = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"
+"""`relatesto` (a reference) stands beside `code`, and `relation` (a code) beside `target`. https://hl7.org/fhir/R4/documentreference.html#search"""
+
 _TO_EXTENSION = re.compile(r"extension\('[^']*'\)$")
 _NARROWED = re.compile(r"^(?P<path>[\w.]+)\.where\(resolve\(\) is (?P<type>\w+)\)$")
 
@@ -139,7 +142,7 @@ def _compiled(registry: Registry, row: definitions.SearchParameter) -> Parameter
     if not row.expression and row.type != "special":
         raise ExpressionError("R4 does not say where its values stand")
     extract = compile_expression(_to_values(row.expression), row.base) if row.expression else None
-    parts = tuple(_component(registry, definition, expression) for definition, expression in row.components)
+    parts = tuple(_component(registry, *component) for component in _corrected(row))
     made = Parameter(row.id, row.base, row.code, row.type, row.expression, row.url, tuple(row.targets))
     return replace(made, stored=(row.id,), extract=extract, components=parts, config=row.config)
 
@@ -148,6 +151,13 @@ def _to_values(expression: str) -> str:
     """Where R4 leads to an extension, what it holds is meant."""
     parts = branches(expression)
     return " | ".join(f"{p}.value" if _TO_EXTENSION.search(p) else p for p in parts)
+
+
+def _corrected(row: definitions.SearchParameter) -> list[tuple[str, str]]:
+    """The (definition, expression) pairs of a composite; where R4.0.1 has published two expressions in each other's place, put right."""
+    definitions_, expressions = [d for d, _ in row.components], [e for _, e in row.components]
+    is_swapped = row.url == _SWAPPED and expressions == ["code", "target"]
+    return list(zip(definitions_, expressions[::-1] if is_swapped else expressions, strict=True))
 
 
 def _component(registry: Registry, definition: str, expression: str) -> Component:

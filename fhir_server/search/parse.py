@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from fhir_server.r4.definitions import TYPE_CODE
+from fhir_server.r4.definitions import RESOURCE_TYPES, TYPE_CODE, elements, is_choice
 from fhir_server.r4.outcome import FhirError, Issue, Problem
 from fhir_server.search import conditions
 from fhir_server.search.includes import parse_include
@@ -111,6 +111,7 @@ def _read(draft: _Draft, pair: Pair) -> None:
     if not value and name not in ("_cursor",):
         # An empty value is as good as none: https://hl7.org/fhir/R4/search.html#Introduction
         return
+    _check_modifier(name)
     try:
         _HANDLERS.get(name.partition(":")[0], _condition)(draft, name, value)
     except FhirError as error:
@@ -121,12 +122,35 @@ def _read(draft: _Draft, pair: Pair) -> None:
     draft.understood.append(pair)
 
 
+def _check_modifier(name: str) -> None:
+    """Of what shapes the result only the includes know a modifier: `_sort:desc=date` is of an older FHIR."""
+    plain, colon, _ = name.partition(":")
+    if colon and plain in _HANDLERS and plain not in ("_include", "_revinclude"):
+        raise FhirError(Problem.BAD_PARAMETER, f"{name}: {plain} knows no modifier.")
+
+
 def _condition(draft: _Draft, name: str, value: str) -> None:
     draft.conditions.append(conditions.parse_condition(draft.registry, draft.types, name, value))
 
 
 def _keep(draft: _Draft, name: str, value: str) -> None:
-    draft.result[name] = value
+    """Such a parameter stands once; said twice, either could be meant. https://hl7.org/fhir/R4/search.html#modifyingresults"""
+    if draft.result.setdefault(name, value) != value:
+        raise FhirError(Problem.BAD_PARAMETER, f"{name}: given twice, with different values.")
+
+
+def _elements(draft: _Draft, name: str, value: str) -> None:
+    for wanted in filter(None, value.split(",")):
+        if not any(_has_element(t, wanted) for t in draft.types or RESOURCE_TYPES):
+            where = ", ".join(draft.types) or "R4"
+            raise FhirError(Problem.UNKNOWN_PARAMETER, f"_elements: {where} has no element {wanted}.")
+    _keep(draft, name, value)
+
+
+def _has_element(resource_type: str, name: str) -> bool:
+    """An element at the root, or the stem of a choice."""
+    found = elements(resource_type)
+    return name in ("resourceType", *found) or any(is_choice(full, name) for full in found)
 
 
 def _sort(draft: _Draft, name: str, value: str) -> None:
@@ -152,8 +176,12 @@ def _nothing(draft: _Draft, name: str, value: str) -> None:
 
 
 def _count(draft: _Draft) -> int:
+    """What the self link says is what was done: a page holds no more than its limit."""
     found = _whole_number(draft, "_count")
-    return draft.limits.page if found is None else min(found, draft.limits.most)
+    if found is not None and found > draft.limits.most:
+        found = draft.limits.most
+        draft.understood = [(n, str(found) if n == "_count" else v) for n, v in draft.understood]
+    return draft.limits.page if found is None else found
 
 
 def _whole_number(draft: _Draft, name: str) -> int | None:
@@ -198,7 +226,7 @@ _HANDLERS: dict[str, Callable[[_Draft, str, str], None]] = {
     "_total": _keep,
     "_totalMethod": _total_method,
     "_summary": _keep,
-    "_elements": _keep,
+    "_elements": _elements,
     "_cursor": _keep,
     "_contained": _keep,
     "_containedType": _keep,

@@ -45,6 +45,12 @@ def below(column: str, text: str) -> Fragment:
     )
 
 
+def versions(column: str, text: str) -> Fragment:
+    """The canonical itself, in whatever version where the value names none. https://hl7.org/fhir/R4/references.html#canonical"""
+    within = Fragment(f"({column} >= %s AND {column} < %s)", (text + "|", text + "}"))
+    return equal(column, text) if "|" in text else equal(column, text) | within
+
+
 def above(column: str, text: str) -> Fragment:
     """The value itself, and each of its parents."""
     return Fragment(f"{column} = ANY(%s)", (parents(text),))
@@ -59,5 +65,11 @@ def parents(text: str) -> list[str]:
     return [*found, rest]
 
 
-_MODIFIERS: dict[str, Callable[[str, str], Fragment]] = {"": equal, "below": below, "above": above}
+_MODIFIERS: dict[str, Callable[[str, str], Fragment]] = {
+    "": equal,
+    "below": below,
+    "above": above,
+    "versions": versions,
+}
+"""`versions` is what a plain `_profile` asks; no URL says it."""
 MODIFIERS = ("below", "above")
