@@ -67,7 +67,7 @@ def approve_refill(context: Context, task: Json, draft: Json) -> Approval:
         raise FhirError(Problem.CONFLICT, "The draft no longer says which order it renews.")
     order = chart.still_there(context.connection, system.access, prior, "order")
     _refuse_changed(context, task, order)
-    view = refill_view(context, order, target(draft.get("subject")))
+    view = refill_view(context, order, target(draft.get("subject")), draft)
     checks = refill_checks(view)
     told = _permitted(context, checks, REFILL_CHECKS)
     made = create(system, "MedicationRequest", _order(context, draft))

@@ -69,7 +69,7 @@ def _looked(context: Context, task: Json) -> Looked:
     order = next(filter(None, (_reached(context, name) for name in orders)), None)
     if order is None or order["resourceType"] != "MedicationRequest":
         raise FhirError(Problem.NOT_PROCESSABLE, "The Task is about no draft and no order.", "Task.focus")
-    checks = refill_checks(refill_view(context, order, target(task.get("for"))))
+    checks = refill_checks(refill_view(context, order, target(task.get("for")), draft))
     return Looked(draft, order, shown(context, checks, REFILL_CHECKS))
 
 

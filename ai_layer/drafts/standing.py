@@ -22,8 +22,15 @@ from fhir_server.interactions.context import Context
 Json = dict[str, Any]
 
 
-def refill_view(context: Context, order: Json, patient: str) -> RecordView:
-    """What the checks of a refill see; `patient` is `Patient/id`."""
+MEDICINE = ("medicationCodeableConcept", "medicationReference", "contained")
+"""What names the medicine of an order."""
+
+
+def refill_view(context: Context, order: Json, patient: str, draft: Json | None = None) -> RecordView:
+    """What the checks of a refill see; `patient` is `Patient/id`. The medicine is that of the draft: a clinician may have changed it."""
+    if draft is not None:
+        kept = {name: value for name, value in order.items() if name not in MEDICINE}
+        order = kept | {name: draft[name] for name in MEDICINE if name in draft}
     return view_of(context, order, patient.partition("/")[2])
 
 

@@ -123,6 +123,20 @@ def test_a_review_runs_the_checks_again(clinic: Clinic) -> None:
     assert asked.checks["allergy"] == "pass"
 
 
+def test_the_checks_look_at_the_medicine_that_a_clinician_has_written_into_the_draft(clinic: Clinic) -> None:
+    asked = refill(clinic)
+    draft = clinic.get(asked.reference("draft"))
+    clinic.put(draft | {"medicationCodeableConcept": {"text": "oxycodone 5 MG Oral Tablet"}})
+    assert review(clinic, asked).checks["controlled"] == "block"
+    refused = clinic.refused(clinic.clinician(), "sign-off", asked.reference("task"), decision="approve")
+    assert refused.problem.status == 409
+    clinic.put(draft | {"medicationCodeableConcept": {"text": "enalapril 10 MG Oral Tablet"}})
+    assert review(clinic, asked).checks["controlled"] == "pass"
+    signed = clinic.call(clinic.clinician(), "sign-off", asked.reference("task"), decision="approve")
+    made = clinic.get(signed.reference("result"))
+    assert made["medicationCodeableConcept"] == {"text": "enalapril 10 MG Oral Tablet"}
+
+
 def test_a_review_of_what_was_blocked_says_why(clinic: Clinic) -> None:
     clinic.put(order() | {"status": "stopped"})
     answer = review(clinic, refill(clinic))

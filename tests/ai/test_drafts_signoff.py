@@ -298,6 +298,39 @@ def test_a_decision_on_a_version_that_is_no_longer_current_is_refused(clinic: Cl
     assert sign(clinic, asked, draft=now).reference("result")
 
 
+def with_a_stale_version(clinic: Clinic, asked: Answer) -> FhirError:
+    seen = {"reference": f"{asked.reference('draft')}/_history/1"}
+    clinic.put(clinic.get(asked.reference("draft")) | {"note": [{"text": "edited"}]})
+    task = asked.reference("task")
+    return clinic.refused(clinic.clinician(), "sign-off", task, decision="approve", draft=seen)
+
+
+def after_the_order_was_stopped(clinic: Clinic, asked: Answer) -> FhirError:
+    stop_order(clinic)
+    return clinic.refused(clinic.clinician(), "sign-off", asked.reference("task"), decision="approve")
+
+
+def a_second_time(clinic: Clinic, asked: Answer) -> FhirError:
+    sign(clinic, asked, "reject")
+    return clinic.refused(clinic.clinician(), "sign-off", asked.reference("task"), decision="approve")
+
+
+REFUSED = [with_a_stale_version, after_the_order_was_stopped, a_second_time]
+
+
+@pytest.mark.parametrize("act", REFUSED, ids=[each.__name__ for each in REFUSED])
+def test_a_refused_sign_off_says_why_changes_nothing_and_leaves_its_audit_event(
+    clinic: Clinic, act: Any
+) -> None:
+    asked = refill(clinic)
+    refused = act(clinic, asked)
+    assert refused.problem.status == 409
+    assert str(refused)
+    assert [each["id"] for each in clinic.found("MedicationRequest", status="active")] in ([], ["order-p"])
+    events = clinic.found("AuditEvent", entity=asked.reference("task"), subtype="operation")
+    assert [each["outcome"] for each in events].count("4") == 1
+
+
 def test_a_clinician_may_edit_a_draft_before_the_decision(clinic: Clinic) -> None:
     asked = refill(clinic)
     draft = clinic.get(asked.reference("draft"))

@@ -69,7 +69,8 @@ def _substances(recorded: Json) -> Iterator[Json]:
 
 def _is_unclear(recorded: Json) -> bool:
     """To a medicine (or to who knows what), and none that is known here."""
-    kinds = recorded.get("category") or ["medication"]
+    category = recorded.get("category")
+    kinds = category if isinstance(category, list) and category else ["medication"]
     concepts = [each for each in _substances(recorded) if each]
     if "medication" not in kinds or any(codes(each) & NONE_KNOWN for each in concepts):
         return False
