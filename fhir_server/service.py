@@ -18,6 +18,7 @@ from fhir_server.operations import (
     convert,
     document,
     everything,
+    expand,
     explain_access,
     ingest,
     lastn,
@@ -73,6 +74,7 @@ OPERATIONS: tuple[Operation, ...] = (
     lookup.OPERATION,
     validate_code.IN_CODE_SYSTEM,
     validate_code.IN_VALUE_SET,
+    expand.OPERATION,
 )
 """The operations of a server without the AI layer."""
 UNSIGNED = ("draft", "proposed")

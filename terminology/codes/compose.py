@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from terminology.codes.concept import CannotTell, Concept, Filter, Json, System
+from terminology.codes.filters import TEXT
 
 MOST_MEMBERS = 100_000
 """Codes of one expansion; beyond that it is too costly."""
@@ -62,12 +63,16 @@ class Versions:
 
 @dataclass(slots=True)
 class Composer:
-    """Works out value sets; `used` gathers the code systems and value sets that an expansion rests on."""
+    """Works out value sets; `used` gathers what they rest on: ("version", code system) or ("valueset", canonical) -> its date.
+
+    `text`: only codes that say this are wanted, others may come too. `one`: only this code is.
+    """
 
     sources: Sources
     one: One | None = None
     versions: Versions = field(default_factory=Versions)
-    used: dict[str, str] = field(default_factory=dict)
+    text: str = ""
+    used: dict[tuple[str, str], str] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
     def members(self, found: Json, around: tuple[str, ...] = ()) -> Members:
@@ -128,13 +133,18 @@ class Composer:
         return [*steps, *(partial(self._nested, canonical, found, path) for canonical in named)]
 
     def _nested(self, canonical: str, found: Json, path: tuple[str, ...]) -> Members:
-        inside = _contained(found, canonical) or self.sources.require_value_set(canonical)
+        own = _contained(found, canonical)
+        inside = own or self.sources.require_value_set(canonical)
         url = str(inside.get("url", canonical))
         if url in path:
             around = " -> ".join([*path[path.index(url) :], url])
             raise CannotTell("processing", f"The value set contains itself: {around}.")
-        self.used[f"used-valueset {canonical}"] = _canonical(url, str(inside.get("version", "")))
+        if own is None:
+            self._rests_on("valueset", url, str(inside.get("version", "")), str(inside.get("date", "")))
         return self.members(inside, path)
+
+    def _rests_on(self, what: str, url: str, version: str, date: str) -> None:
+        self.used[what, f"{url}|{version}" if version else url] = date
 
     def _of_system(self, part: Json) -> Members:
         url = str(part["system"])
@@ -148,14 +158,14 @@ class Composer:
             if not concepts or version != named:
                 raise
             return _unknown(url, named, concepts, self.one)
-        self.used[f"version {url}|{system.version}"] = _canonical(url, system.version)
+        self._rests_on("version", url, system.version, system.date)
         if concepts:
             return _listed(system, concepts, self.one)
-        filters = [Filter.parse(row) for row in _objects(part.get("filter"))]
-        return self._selected(system, filters)
+        return self._selected(system, [Filter.parse(row) for row in _objects(part.get("filter"))])
 
     def _selected(self, system: System, filters: list[Filter]) -> Members:
-        selected = system.select(filters, self.one.code if self.one else None, MOST_MEMBERS)
+        asked = [*filters, Filter("display", TEXT, self.text)] if self.text else filters
+        selected = system.select(asked, self.one.code if self.one else None, MOST_MEMBERS)
         if system.content not in ("complete", "example"):
             self._doubt(system, filters, bool(selected))
         return {(system.url, c.code): Member(system.url, system.version, c) for c in selected}
@@ -236,10 +246,6 @@ def _contained(found: Json, canonical: str) -> Json | None:
     if not canonical.startswith("#"):
         return None
     return next((r for r in _objects(found.get("contained")) if r.get("id") == canonical[1:]), None)
-
-
-def _canonical(url: str, version: str) -> str:
-    return f"{url}|{version}" if version else url
 
 
 def _objects(value: Any) -> list[Json]:

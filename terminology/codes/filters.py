@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from terminology.codes.concept import CannotTell, Concept, Filter
 
+TEXT = "$text"
+"""An operator of our own: the words of a client's text filter, carried out where the codes stand."""
 OF_CODE = ("concept", "code")
 MOST_LETTERS = 200
 """Of a regular expression."""
@@ -37,7 +39,7 @@ def passes(tree: Tree, each: Filter, concepts: Iterable[Concept]) -> list[Concep
     """Those that pass. Raises CannotTell for an operator or a pattern that cannot be carried out."""
     make = _TESTS.get(each.op)
     if make is None:
-        known = ", ".join(sorted(_TESTS))
+        known = ", ".join(sorted(_TESTS.keys() - {TEXT}))
         raise CannotTell("not-supported", f"The filter operator {each.op} is not one of {known}.")
     test = make(tree, each)
     return [concept for concept in concepts if test(concept)]
@@ -83,6 +85,30 @@ def _text(found: dict[str, Any]) -> str:
 
 def _is(tree: Tree, each: Filter) -> Test:
     return lambda concept: each.value in values_of(tree, concept, each.property)
+
+
+def says(concept: Concept, text: str) -> bool:
+    """Each word begins a word of one of its names, or is its code."""
+    wanted = words(text)
+    if all(word == concept.code.lower() for word in wanted):
+        return True
+    return any(_all_begin(wanted, words(name)) for name in concept.names() if name)
+
+
+def words(text: str) -> list[str]:
+    """Lower case, without signs."""
+    return _WORD.findall(text.lower())
+
+
+def _all_begin(wanted: list[str], found: list[str]) -> bool:
+    return all(any(each.startswith(word) for each in found) for word in wanted)
+
+
+_WORD = re.compile(r"[^\W_]+(?:\.\d+)*")
+
+
+def _says(tree: Tree, each: Filter) -> Test:
+    return lambda concept: says(concept, each.value)
 
 
 def _in(tree: Tree, each: Filter) -> Test:
@@ -141,4 +167,5 @@ _TESTS: dict[str, Callable[[Tree, Filter], Test]] = {
     "is-not-a": _not(_is_a),
     "descendent-of": _descendent_of,
     "generalizes": _generalizes,
+    TEXT: _says,
 }
