@@ -23,6 +23,7 @@ from fhir_server.access.consent_rules import (
     codings,
     nested,
 )
+from fhir_server.access.consent_source import parted, reference_of
 from fhir_server.access.period import span
 from fhir_server.access.purpose import SYSTEM as PURPOSE_SYSTEM
 from fhir_server.access.purpose import Purpose, and_broader
@@ -32,13 +33,13 @@ from fhir_server.r4.definitions import TYPE_CODE
 Json = Mapping[str, Any]
 EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 UNDERSTOOD = {
-    "type", "period", "actor", "action", "securityLabel", "purpose", "class", "code", "dataPeriod", "data", "provision", "id",
+    "type", "period", "actor", "source", "action", "securityLabel", "purpose", "class", "code", "dataPeriod", "data", "provision", "id",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A row; None means any. `codes` as `system|code`, `instances` as `type code/id`, `actors` as `role|reference` (`*`: any)."""
+    """A row; None means any. `codes` as `system|code`, `instances` and `sources` as `type code/id`, `actors` as `role|reference` (`*`: any)."""
 
     permits: bool
     valid: tuple[datetime, datetime] = (EARLIEST, LATEST)
@@ -48,6 +49,7 @@ class Rule:
     labels: int | None = None
     codes: frozenset[str] | None = None
     instances: frozenset[str] | None = None
+    sources: frozenset[str] | None = None
     data: tuple[datetime, datetime] | None = None
     node: int = 0
     parent: int | None = None
@@ -77,7 +79,7 @@ def _walk(path: tuple[Json, ...], start: Rule, base: str, parent: int | None, fo
     effect = path[-1].get("type", base)
     own: Rule | None = replace(start, permits=effect == "permit")
     for provision in path:
-        own = _narrowed(provision, own) if own else None
+        own = _narrowed(parted(provision), own) if own else None
     if own is None:
         return
     node = len(found)
@@ -195,7 +197,10 @@ def _data_period(value: Any, rule: Rule) -> Rule:
 
 
 def _data(value: Any, rule: Rule) -> Rule:
-    """Only single instances can be told; `related` and the like stay in doubt."""
+    """Only single instances, and whose work it is, can be told; `related` and the like stay in doubt."""
+    entries = value if isinstance(value, list) else ()
+    if entries and all(isinstance(e, Mapping) and e.get("meaning") == "authoredby" for e in entries):
+        return _source(entries, rule)
     found = set()
     for entry in value if isinstance(value, list) else ():
         reference = entry.get("reference") if isinstance(entry, Mapping) else None
@@ -207,6 +212,14 @@ def _data(value: Any, rule: Rule) -> Rule:
     return replace(rule, instances=frozenset(found))
 
 
+def _source(value: Any, rule: Rule) -> Rule:
+    """From whom it came; one who cannot be told is left in doubt."""
+    named = [reference_of(entry).partition("/") for entry in value]
+    if rule.sources is not None or not all(logical_id for _, _, logical_id in named):
+        return replace(rule, in_doubt=True)
+    return replace(rule, sources=frozenset(f"{TYPE_CODE[kind]}/{i}" for kind, _, i in named))
+
+
 _NARROW = {
     "period": _period,
     "purpose": _purpose,
@@ -216,4 +229,5 @@ _NARROW = {
     "code": _code,
     "dataPeriod": _data_period,
     "data": _data,
+    "source": _source,
 }

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from fhir_server.access.actor import Actor, Role
+from fhir_server.access.consent_source import is_from, parted
 from fhir_server.access.period import Interval, contains, holds_at, interval, span
 from fhir_server.access.purpose import SYSTEM as PURPOSE_SYSTEM
 from fhir_server.access.purpose import Purpose, and_broader
@@ -218,6 +219,8 @@ def _data(value: Any, use: Use, effect: str) -> Truth:
 
 
 def _is_data(entry: Any, resource: Mapping[str, Any]) -> Truth:
+    if isinstance(entry, Mapping) and entry.get("meaning") == "authoredby":
+        return is_from(entry, resource)
     reference = entry.get("reference") if isinstance(entry, Mapping) else None
     text = reference.get("reference") if isinstance(reference, Mapping) else None
     if not isinstance(text, str) or "://" in text:
@@ -225,6 +228,10 @@ def _is_data(entry: Any, resource: Mapping[str, Any]) -> Truth:
     if text.partition("/_history/")[0] == f"{resource.get('resourceType')}/{resource.get('id')}":
         return True
     return False if entry.get("meaning") == "instance" else None
+
+
+def _source(value: Any, use: Use, effect: str) -> Truth:
+    return _any(value, lambda entry: is_from(entry, use.resource or {}))
 
 
 Condition = Callable[[Any, Use, str], Truth]
@@ -241,11 +248,13 @@ OF_THE_DATA: dict[str, Condition] = {
     "securityLabel": _label,
     "dataPeriod": _data_period,
     "data": _data,
+    "source": _source,
 }
 
 
 def matches(provision: Mapping[str, Any], use: Use, effect: str) -> Truth:
     """All conditions that the provision states. An extension that changes its meaning leaves it in doubt."""
+    provision = parted(provision)
     asked = {"modifierExtension": None} if "modifierExtension" in provision else {}
     use_parts = [test(provision[key], use, effect) for key, test in OF_THE_USE.items() if key in provision]
     return every([*asked.values(), *use_parts, _data_matches(provision, use, effect)])
@@ -265,7 +274,7 @@ def is_narrowed(provision: Mapping[str, Any]) -> bool:
 
 def speaks_of_data(provision: Mapping[str, Any]) -> bool:
     """It has a condition on the data itself."""
-    return any(key in provision for key in OF_THE_DATA)
+    return any(key in parted(provision) for key in OF_THE_DATA)
 
 
 def nested(provision: Mapping[str, Any]) -> list[Mapping[str, Any]]:

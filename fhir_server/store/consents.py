@@ -8,12 +8,13 @@ from typing import Any
 from psycopg import Connection
 
 from fhir_server.access.consent_index import EARLIEST, LATEST, Rule, rules
+from fhir_server.access.consent_source import indexed
 from fhir_server.store.hooks import Change
 
 _FORGET = "DELETE FROM consent_rule WHERE consent = ANY(%s)"
 _ADD = f"""
 INSERT INTO consent_rule (consent, node, parent, patient, permits, reference, valid_from, valid_to, purposes, actors, types, labels,
-    codes, rids, data_from, data_to) VALUES ({", ".join(["%s"] * 16)})
+    codes, rids, data_from, data_to, sources, source_params, source_types) VALUES ({", ".join(["%s"] * 19)})
 """
 
 
@@ -55,4 +56,6 @@ def _values(rule: Rule) -> tuple[Any, ...]:
     sets = [None if each is None else sorted(each) for each in (rule.purposes, rule.actors, rule.types)]
     named = [None if each is None else sorted(each) for each in (rule.codes, rule.instances)]
     data = rule.data or (None, None)
-    return (max(lo, EARLIEST), min(hi, LATEST), *sets, rule.labels, *named, *data)
+    told = (None, None) if rule.sources is None else map(list, indexed())
+    sources = None if rule.sources is None else sorted(rule.sources)
+    return (max(lo, EARLIEST), min(hi, LATEST), *sets, rule.labels, *named, *data, sources, *told)

@@ -49,7 +49,7 @@ ACTORS = st.builds(
         "role": {"coding": [role]},
         **({"reference": {"reference": reference}} if reference else {}),
     },
-    coding(ROLES, "IRCP", "PROV", "PAT", "unheard-of"),
+    coding(ROLES, "IRCP", "PROV", "PAT", "CST", "AUT", "unheard-of"),
     st.none() | REFERENCES,
 )
 PERIODS = st.sampled_from(
@@ -70,7 +70,7 @@ CONDITIONS = {
     "securityLabel": some(coding(ACT_CODE, "HIV", "PSY", "SEX", "ETH", "UNHEARD")),
     "dataPeriod": PERIODS,
     "period": PERIODS,
-    "data": some(st.builds(lambda m, r: {"meaning": m, "reference": {"reference": r}}, st.sampled_from(["instance", "related"]), st.sampled_from(sorted(RECORD)))),
+    "data": some(st.builds(lambda m, r: {"meaning": m, "reference": {"reference": r}}, st.sampled_from(["instance", "related", "authoredby"]), st.sampled_from([*sorted(RECORD), "Organization/1", "Organization/2"]))),
     "action": some(st.builds(lambda c: {"coding": [c]}, coding("http://terminology.hl7.org/CodeSystem/consentaction", "access", "collect", "unheard"))),
     "modifierExtension": st.just([{"url": "urn:x", "valueBoolean": True}]),
 }  # fmt: skip

@@ -49,15 +49,19 @@ def coded(system: str, code: str) -> Json:
     return {"coding": [{"system": system, "code": code}]}
 
 
+def made_by(who: str) -> Json:
+    return {"performer": [{"reference": who}]}
+
+
 def record(patient: str) -> dict[str, Json]:
     """Plain, sensitive by code, sensitive by label, old and new; each tells of itself in a word that nothing else has."""
     subject = {"subject": {"reference": f"Patient/{patient}"}}
     seen = {"status": "final", **subject}
     return {
         f"Patient/{patient}": {"name": [{"family": f"W{patient}"}]},
-        f"Encounter/{patient}-visit": {"status": "finished", "class": {"code": "AMB"}, **subject},
-        f"Observation/{patient}-sugar": {**seen, "code": coded(LOINC, "4548-4"), "effectiveDateTime": "2024-05-01"},
-        f"Observation/{patient}-old": {**seen, "code": coded(LOINC, "2339-0"), "effectiveDateTime": "2010-05-01"},
+        f"Encounter/{patient}-visit": {"status": "finished", "class": {"code": "AMB"}, **subject, "serviceProvider": {"reference": "Organization/1"}},
+        f"Observation/{patient}-sugar": {**seen, "code": coded(LOINC, "4548-4"), "effectiveDateTime": "2024-05-01", **made_by("Organization/1")},
+        f"Observation/{patient}-old": {**seen, "code": coded(LOINC, "2339-0"), "effectiveDateTime": "2010-05-01", **made_by("Organization/2")},
         f"Observation/{patient}-load": {
             **seen, "code": coded(LOINC, "20447-9"), "effectiveDateTime": "2024-06-01",
             "encounter": {"reference": f"Encounter/{patient}-visit"},
@@ -95,6 +99,15 @@ def lee(who: str = "Practitioner/7") -> list[Json]:
     ]
 
 
+def source(who: str, role: str = "CST") -> list[Json]:
+    return [
+        {
+            "role": coded("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", role),
+            "reference": {"reference": who},
+        }
+    ]
+
+
 PROVISIONS: dict[str, list[Json]] = {
     "none": [],
     "permit": [{"type": "permit"}],
@@ -109,6 +122,10 @@ PROVISIONS: dict[str, list[Json]] = {
     "deny-period": [{"type": "permit", "provision": [{"type": "deny", "dataPeriod": {"end": "2012-01-01"}}]}],
     "only-period": [{"type": "deny", "provision": [{"type": "permit", "dataPeriod": {"start": "2024-01-01"}}]}],
     "deny-one": [{"type": "permit", "provision": [{"type": "deny", "data": [{"meaning": "instance", "reference": {"reference": "Observation/deny-one-old"}}]}]}],
+    "deny-source": [{"type": "permit", "provision": [{"type": "deny", "actor": source("Organization/1")}]}],
+    "only-source": [{"type": "deny", "provision": [{"type": "permit", "actor": source("Organization/1")}]}],
+    "deny-source-lee": [{"type": "permit", "provision": [{"type": "deny", "actor": [*lee(), *source("Organization/2")]}]}],
+    "deny-authored": [{"type": "permit", "provision": [{"type": "deny", "data": [{"meaning": "authoredby", "reference": {"reference": "Organization/1"}}]}]}],
     "permit-hiv": [{"type": "permit", "provision": [{"type": "permit", "securityLabel": label("HIV")}]}],
     "permit-all-labels": [{"type": "permit", "securityLabel": label("HIV", "PSY", "SEX", "ETH")}],
     "permit-psy-lee": [{"type": "permit", "provision": [{"type": "permit", "securityLabel": label("PSY"), "actor": lee()}]}],
