@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.parameters import keep_parameter
 from fhir_server.r4.definitions import TYPE_CODE
-from fhir_server.r4.outcome import FhirError, Problem, operation_outcome
+from fhir_server.r4.outcome import FhirError, Issue, Problem, operation_outcome
 from fhir_server.r4.profiles.conform import claimed, judged
+from fhir_server.r4.profiles.modifiers import unknown_modifiers
 from fhir_server.r4.validate import validate
 from fhir_server.store.retrying import RACES, retrying
 from fhir_server.store.write import Write
@@ -39,9 +40,13 @@ def checked(resource: dict[str, Any], resource_type: str) -> dict[str, Any]:
 
 
 def keep_profiles(context: Context, write: Write) -> None:
-    """Judge what is written by the profiles that it claims, where they are known: a rejecting one raises INVALID, others are told."""
+    """Judge what is written by the profiles that it claims, where they are known: a rejecting one raises INVALID, others are told.
+
+    So it is with a modifierExtension that is not known, by the level of its url."""
     resource, library, levels = write.resource, context.service.library, context.service.levels
     told = keep_parameter(context, write)
+    if resource is not None:
+        told += _refused(unknown_modifiers(resource, library, levels))
     write.issues = tuple(told)
     if resource is None or "meta" not in resource or "profile" not in resource["meta"]:
         return
@@ -49,10 +54,17 @@ def keep_profiles(context: Context, write: Write) -> None:
         level = levels.of(url)
         if level != "ignore" and library.tree(url) is not None:
             issues = judged(resource, url, library, context.service.sets)
-            if level == "reject" and any(issue.severity == "error" for issue in issues):
-                raise FhirError(Problem.INVALID, issues[0].diagnostics, issues=issues)
+            if level == "reject":
+                _refused(issues)
             told += [replace(i, severity="warning") if i.severity == "error" else i for i in issues]
     write.issues = tuple(told)
+
+
+def _refused(issues: list[Issue]) -> list[Issue]:
+    """The issues, where none is an error. Raises INVALID."""
+    if any(issue.severity == "error" for issue in issues):
+        raise FhirError(Problem.INVALID, issues[0].diagnostics, issues=issues)
+    return issues
 
 
 def check_id(logical_id: str) -> str:

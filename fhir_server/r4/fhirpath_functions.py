@@ -14,6 +14,7 @@ from typing import Any
 
 from fhirpathpy.engine.nodes import FP_Quantity, FP_Time, FP_TimeBase
 
+from fhir_server.r4.fhirpath_known import conforms_to, member_of
 from terminology.ucum import canonical_factor
 
 Values = list[Any]
@@ -116,18 +117,6 @@ def _order(values: Values) -> tuple[bool, Any]:
     return (bool(data), data[0] if data else 0)
 
 
-def _conforms_to(values: Values, url: Any) -> Values:
-    """Of R4's own types only: profiles need the library, which expressions do not know."""
-    head, _, name = str(url).rpartition("/")
-    if (
-        len(values) != 1
-        or not isinstance(values[0], dict)
-        or head != "http://hl7.org/fhir/StructureDefinition"
-    ):
-        return []
-    return [values[0].get("resourceType") == name]
-
-
 FUNCTIONS: dict[str, dict[str, Any]] = {
     "matchesFull": {"fn": _matches_full, "arity": {1: [["String"]]}},
     "escape": {"fn": _escape, "arity": {1: [["String"]]}},
@@ -138,6 +127,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "highBoundary": {"fn": _boundary(ROUND_CEILING, 1, "59.999"), "arity": {0: [], 1: [["Integer"]]}},
     "comparable": {"fn": _comparable, "arity": {1: ["Any"]}},
     "sort": {"fn": _sort, "arity": {0: [], 1: ["Expr"], 2: ["Expr", "Expr"]}},
-    "conformsTo": {"fn": _conforms_to, "arity": {1: [["String"]]}},
+    "conformsTo": {"fn": conforms_to, "arity": {1: [["String"]]}},
+    "memberOf": {"fn": member_of, "arity": {1: [["String"]]}},
 }
 """By name, as fhirpathpy wants its `userInvocationTable`."""

@@ -117,7 +117,7 @@ def _judge(node: Node, item: Item, scope: Scope) -> None:
     if node.binding is not None:
         judge_binding(node, item, scope)
     for rule in node.invariants:
-        holds = expression.holds(rule, item, scope.resource, scope.whole.resource)
+        holds = expression.holds(rule, item, scope, walk)
         if holds is None:
             scope.regret(item.place, f"This could not be evaluated: {rule.expression}", rule.key)
         elif not holds:
