@@ -37,6 +37,16 @@ def test_each_problem_has_its_row() -> None:
         ), problem.name
 
 
+def test_each_migration_that_waits_for_reindex_is_named_to_those_who_upgrade() -> None:
+    page = (DOCS / "upgrading.md").read_text()
+    folder = ROOT / "fhir_server" / "store" / "sql"
+    waiting = [
+        p.stem for p in folder.glob("*.sql") if re.search(r"INTO pending_parameter|reindex", p.read_text())
+    ]
+    assert waiting
+    assert [name for name in waiting if f"`{name}`" not in page] == []
+
+
 def test_each_interaction_has_its_row() -> None:
     page = (DOCS / "api.md").read_text()
     folder = Path(str(interactions.__file__)).parent

@@ -10,8 +10,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from fhir_server.interactions.search import search
+from fhir_server.r4.outcome import FhirError
+from fhir_server.service import MIGRATIONS
 from fhir_server.settings import ConfigurationError
 from fhir_server.store.migrate import migrate, pending
+from tests.service import context_of, ids, put, reindexed, service_on
 
 
 @pytest.fixture
@@ -115,3 +119,26 @@ def test_a_schema_that_is_up_to_date_needs_no_right_to_create(empty_dsn: str, fi
         finally:
             connection.execute(f"DROP OWNED BY {name}".encode())
             connection.execute(f"DROP ROLE {name}".encode())
+
+
+def test_a_database_that_held_documents_asks_for_reindex_and_loses_rows_of_names_that_were_too_many(
+    dsn: str,
+) -> None:
+    service = service_on(dsn)
+    context = context_of(service)
+    put(context, {"DocumentReference/d": {"status": "current"}, "Organization/o": {"name": "Upper Ward"}})
+    with context.connect() as connection:
+        connection.execute("INSERT INTO string_index SELECT rid, -2180, 'ward', value FROM string_index")
+        connection.execute((MIGRATIONS / "0072_search_rows_put_right.sql").read_text().encode())
+        waiting = connection.execute("SELECT number FROM pending_parameter").fetchall()
+    service.parameters.look()
+    assert waiting == [(938,)]
+    assert ids(search(context, "Organization", [("name", "ward")]).body) == []
+    with pytest.raises(FhirError, match="reindex"):
+        search(context, "DocumentReference", [("relationship", "DocumentReference/x$replaces")])
+    reindexed(context)
+    assert (
+        ids(search(context, "DocumentReference", [("relationship", "DocumentReference/x$replaces")]).body)
+        == []
+    )
+    service.database.close()
