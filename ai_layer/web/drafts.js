@@ -45,7 +45,7 @@ async function card(task, list) {
     ...(task.note || []).map((n) => el("blockquote", {}, n.text)),
     ...changes(seen),
     el("ul", { class: "checks" }, ...byWeight(seen ? parts(seen, "check").map(told) : (task.input || []).map(noted)).map(check)),
-    ...(draft ? [el("button", { class: "link", onclick: () => openResource(draft) }, "See the draft"), note, el("div", { class: "row" }, ...buttons)] : [el("button", { class: "plain", onclick: () => done(task, list, said) }, "Done")]),
+    ...(draft ? [el("button", { class: "link", onclick: () => openResource(draft) }, "See the draft"), ...editing(draft, list, said), note, el("div", { class: "row" }, ...buttons)] : [el("button", { class: "plain", onclick: () => done(task, list, said) }, "Done")]),
     said,
   );
 }
@@ -79,6 +79,27 @@ const byWeight = (checks) => [...checks].sort((a, b) => WEIGHT.indexOf(a.result)
 function check(found) {
   const evidence = found.cited.map((name) => el("button", { class: "link small", onclick: () => opened(name) }, name.split("/_history/")[0]));
   return el("li", { class: "check" }, el("span", {}, found.name), el("span", { class: found.result }, found.result), el("span", {}, found.text, " ", ...evidence.flatMap((one) => [one, " "])));
+}
+
+// A clinician changes the draft before the decision; the checks run again on what is saved. A dosage in other words replaces its coded parts.
+function editing(draft, list, said) {
+  if (draft.resourceType !== "MedicationRequest") return [];
+  const dosage = draft.dosageInstruction || [];
+  const words = el("input", { value: dosage[0]?.text || "", "aria-label": "Dosage" });
+  const repeats = el("input", { type: "number", min: "0", value: draft.dispenseRequest?.numberOfRepeatsAllowed ?? "", "aria-label": "Repeats" });
+  const save = async () => {
+    const steps = [];
+    if (words.value !== (dosage[0]?.text || "")) steps.push(dosage.length ? { op: "replace", path: "/dosageInstruction/0", value: { text: words.value } } : { op: "add", path: "/dosageInstruction", value: [{ text: words.value }] });
+    if (repeats.value !== String(draft.dispenseRequest?.numberOfRepeatsAllowed ?? "")) steps.push(draft.dispenseRequest ? { op: "add", path: "/dispenseRequest/numberOfRepeatsAllowed", value: Number(repeats.value) } : { op: "add", path: "/dispenseRequest", value: { numberOfRepeatsAllowed: Number(repeats.value) } });
+    if (!steps.length) return;
+    try {
+      await call("PATCH", `/fhir/MedicationRequest/${draft.id}`, steps, { "content-type": "application/json-patch+json", "if-match": `W/"${draft.meta.versionId}"` });
+      await refresh(list);
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  };
+  return [el("details", { class: "edit" }, el("summary", {}, "Change the draft"), el("div", { class: "row" }, words, repeats, el("button", { class: "plain save", onclick: save }, "Save")))];
 }
 
 const opened = (name) => get(`/fhir/${name}`).then(openResource, () => null);

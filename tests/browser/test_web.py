@@ -97,6 +97,26 @@ def test_a_refill_is_asked_for_and_a_clinician_signs_it(page: Page) -> None:
     assert page.one("#drafts", "Nothing waits.")
 
 
+def test_a_clinician_changes_a_draft_and_sees_the_change(page: Page) -> None:
+    page.sign_in("roger")
+    page.one("#medications li", "lisinopril").find_element(By.CSS_SELECTOR, "button.refill").click()
+    page.one("#medications li", "your care team")
+    page.one("#sign-out").click()
+    page.one("#username")
+
+    page.sign_in("lee")
+    card = page.one("#drafts .card", "Refill: lisinopril")
+    card.find_element(By.CSS_SELECTOR, ".edit summary").click()
+    repeats = card.find_element(By.CSS_SELECTOR, "[aria-label=Repeats]")
+    repeats.clear()
+    repeats.send_keys("7")
+    card.find_element(By.CSS_SELECTOR, ".save").click()
+
+    assert "7" in page.one("#drafts .changes", "numberOfRepeatsAllowed").text
+    page.one("#drafts .card .reject").click()
+    assert page.one("#drafts", "Nothing waits.")
+
+
 def test_a_clinician_rejects_a_draft(page: Page) -> None:
     page.sign_in("ammie")
     page.one("#medications li", "Metformin").find_element(By.CSS_SELECTOR, "button.refill").click()
@@ -107,7 +127,7 @@ def test_a_clinician_rejects_a_draft(page: Page) -> None:
     page.sign_in("lee")
     card = page.one("#drafts .card", "Refill:")
     task = card.get_attribute("data-task")
-    card.find_element(By.CSS_SELECTOR, "input").send_keys("Please come and see me first.")
+    card.find_element(By.CSS_SELECTOR, "[aria-label^=Note]").send_keys("Please come and see me first.")
     card.find_element(By.CSS_SELECTOR, ".reject").click()
 
     page.eventually_without(f"[data-task='{task}']")
