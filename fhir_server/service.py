@@ -35,6 +35,7 @@ from fhir_server.r4.concept_maps import ConceptMaps
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library
 from fhir_server.r4.profiles.sets import KnownSets
+from fhir_server.search.coded import CatalogCodes
 from fhir_server.search.parameters import Registry
 from fhir_server.search.ranking import Ranker
 from fhir_server.settings import ConfigurationError, Settings
@@ -117,7 +118,8 @@ def open_service(
     )
     service = Service(settings, database, known, writer, _cursor_key(database))
     service.library, service.catalog = Library(profiles), Catalog(value_sets, code_systems)
-    service.sets = KnownSets(value_sets, code_systems)
+    service.sets = KnownSets(service.catalog)
+    service.codes_of = CatalogCodes(service.catalog, value_sets.by_id)
     service.maps = ConceptMaps(_map_shelf(service))
     service.levels = _levels(settings)
     service.operations = operations or Operations(OPERATIONS)

@@ -42,6 +42,7 @@ _HAVING = """
 SELECT r.body FROM uri_index u JOIN resource r ON r.rid = u.rid
 WHERE u.param = %s AND u.value = %s AND r.body IS NOT NULL ORDER BY r.rid
 """
+_BY_ID = "SELECT body FROM resource WHERE type = %s AND id = %s AND body IS NOT NULL"
 _BODIES = "SELECT body FROM resource WHERE rid = ANY(%s) AND body IS NOT NULL"
 
 
@@ -100,6 +101,12 @@ class StoredDefinitions:
         found = [json.decode_object(decompress(row[0])) for row in rows]
         fitting = [one for one in found if version in ("", one.get("version"))]
         return max(fitting, key=lambda one: _order(str(one.get("version", ""))), default=None)
+
+    def by_id(self, logical_id: str) -> dict[str, Any] | None:
+        """The one with this id."""
+        with self._database.apart() as connection:
+            row = connection.execute(_BY_ID, (self._type, logical_id)).fetchone()
+        return json.decode_object(decompress(row[0])) if row else None
 
     def having(self, param: int, value: str) -> list[dict[str, Any]]:
         """Those of whom the parameter (of type uri) has the value; of the versions of a canonical the highest."""

@@ -154,9 +154,10 @@ class Composer:
         version = self.versions.of(url, named)
         try:
             system = self.sources.require_system(url, version)
-        except CannotTell:
+        except CannotTell as doubt:
             if not concepts or version != named:
-                raise
+                is_open = doubt.is_open and "filter" not in part
+                raise CannotTell(doubt.code, doubt.text, is_open=is_open) from None
             return _unknown(url, named, concepts, self.one)
         self._rests_on("version", url, system.version, system.date)
         if concepts:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+from terminology.codes import shipped
 from terminology.codes.concept import CannotTell, Concept, Filter
 from terminology.coding import UCUM
 from terminology.ucum import is_unit
@@ -25,6 +27,18 @@ _MIME_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|\"[^\
 """https://www.rfc-editor.org/rfc/rfc6838#section-4.2"""
 LONGEST = 300
 """Letters of a code that is looked at."""
+
+
+def _is_ucum(code: str) -> bool:
+    """Units that we can convert, and the few that R4 lists besides (decibel, neper)."""
+    return is_unit(code) or code in _common_units()
+
+
+@cache
+def _common_units() -> frozenset[str]:
+    found = shipped.value_set("http://hl7.org/fhir/ValueSet/ucum-common") or {}
+    parts = found.get("compose", {}).get("include", ())
+    return frozenset(concept["code"] for part in parts for concept in part.get("concept", ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,7 @@ class FormSystem:
 SYSTEMS = {
     system.url: system
     for system in (
-        FormSystem(UCUM, "Unified Code for Units of Measure (UCUM)", is_unit),
+        FormSystem(UCUM, "Unified Code for Units of Measure (UCUM)", _is_ucum),
         FormSystem(LANGUAGES, "Tags for Identifying Languages (BCP 47)", _LANGUAGE),
         FormSystem(MIME_TYPES, "Media Types (BCP 13)", _MIME_TYPE),
     )

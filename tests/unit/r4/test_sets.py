@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from fhir_server.r4.profiles.sets import KnownSets
+from terminology.codes.catalog import Catalog
 
 FOLDER = Path(__file__).parents[3] / "fixtures/cases/sets"
 TABLE: dict[str, Any] = yaml.safe_load((FOLDER / "membership.yaml").read_text())
@@ -29,7 +30,7 @@ class Shelf:
         return next(fitting, None)
 
 
-SETS = KnownSets(Shelf(TABLE["value_sets"]), Shelf(TABLE["code_systems"]))
+SETS = KnownSets(Catalog(Shelf(TABLE["value_sets"]), Shelf(TABLE["code_systems"])))
 
 
 @pytest.mark.parametrize("case", TABLE["cases"], ids=lambda case: case["it"])
@@ -41,7 +42,7 @@ def test_case(case: dict[str, Any]) -> None:
 
 def test_a_new_edition_is_read() -> None:
     shelf = Shelf([])
-    sets = KnownSets(shelf, Shelf([]))
+    sets = KnownSets(Catalog(shelf, Shelf([])))
     assert sets.holds("http://example.org/all", None, "dog") is None
     shelf.rows, shelf.edition = TABLE["value_sets"], 2
     assert sets.holds("http://example.org/two", None, "dog") is True
