@@ -52,7 +52,10 @@ def draft_appointment(context: Context, request: OperationRequest) -> Result:
         basis = _basis(inside, wanted)
         asked = Asked("draft-appointment", "appointment", request.id, words, basis, details(wanted), priority)
         kept = keep(inside, asked, draft, checks, _cited(view))
-        told = [parameter(check) for check in shown(inside, checks, VISIT_CHECKS)]
+        seen_by = (
+            checks if view.alarm else shown(inside, checks, VISIT_CHECKS)
+        )  # advice holds no word of the record
+        told = [parameter(check) for check in seen_by]
         is_told = bool(kept.draft) and may_read(inside, ("Slot",))
         others = [_alternative(each) for each in found[1:PROPOSALS] if is_told]
         return parameters_result([*referring(draft=kept.draft, task=kept.task), *told, *others])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fhir_server.interactions.delete import delete
-from tests.unit.drafts.clinic import LEE, OKAFOR, Clinic, clinic_on, day, diary, record, slot
+from tests.unit.drafts.clinic import LEE, OKAFOR, Clinic, clinic_on, day, denied, diary, record, slot
 
 Json = dict[str, Any]
 
@@ -170,6 +170,26 @@ def test_words_of_an_emergency_bring_advice_and_a_person_and_no_visit(clinic: Cl
     assert (task["priority"], "focus" in task) == ("stat", False)
     assert task["note"][0]["text"] == words
     assert not clinic.found("Appointment")
+
+
+def test_an_app_is_told_the_advice_whatever_its_token_reaches(clinic: Clinic) -> None:
+    app = clinic.app("patient/Patient.rs")
+    words = "I have crushing chest pain and cannot breathe"
+    answer = clinic.call(app, "draft-appointment", "Patient/p", reason=words)
+    assert answer.checks["urgency"] == "block"
+    assert "911" in str(answer.body)
+
+
+def test_needs_that_a_consent_withholds_are_not_taken_for_none(clinic: Clinic) -> None:
+    chair = {"resourceType": "Condition", "id": "chair", "subject": {"reference": "Patient/p"}}
+    clinic.put(chair | {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "105503008"}]}})
+    clinic.put(denied("Condition", "Patient/p"))
+    answer = clinic.call(clinic.patient(), "draft-appointment", "Patient/p")
+    (check,) = [each for each in answer.all("check") if each["part"][0]["valueCode"] == "needs"]
+    assert check["part"][1]["valueCode"] == "unknown"
+    assert "could not be checked" in check["part"][2]["valueString"]
+    assert "wheelchair" not in str(answer.body)
+    assert "Condition/" not in str(clinic.get(answer.reference("task")))
 
 
 REFUSED: list[tuple[dict[str, Any], int]] = [

@@ -284,11 +284,44 @@ def other_tries(house: House, draft: Json) -> Iterator[Try]:
             yield from (Try(method, path, json.encode(each), "application/json") for each in promoted(draft))
 
 
+TOOLS = (
+    "sign_off",
+    "approve",
+    "draft_refill",
+    "draft_appointment",
+    "hand_off",
+    "explain",
+    "search_record",
+    "update",
+)
+
+
+def tool_calls(draft: Json, task: str) -> Iterator[Try]:
+    """JSON-RPC to the address of tools: calls by names that somebody may think of, with whatever may be taken for consent."""
+    for number, tool in enumerate(TOOLS):
+        arguments = {"task": task, "draft": name_of(draft), "id": draft["id"], "decision": "approve"}
+        arguments |= {
+            "patient": patient_of(draft),
+            "order": name_of(draft),
+            "resource": next(promoted(draft)),
+        }
+        call = {"name": tool, "arguments": arguments}
+        body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": call}
+        yield Try("POST", "/mcp", json.encode(body), "application/json")
+
+
 def after_deleting(draft: Json) -> Iterator[Try]:
     """It is gone, and somebody brings it back as it ought to be."""
     address = f"/fhir/{name_of(draft)}"
     yield Try("DELETE", address)
     yield from (Try("PUT", address, json.encode(each)) for each in promoted(draft))
+
+
+def every_try(house: House, draft: Json) -> Iterator[Try]:
+    """All but those that delete the draft first."""
+    yield from fhir_tries(house, draft)
+    yield from other_tries(house, draft)
+    yield from tool_calls(draft, house.task(draft))
 
 
 def sources(draft: Json, task: str) -> Iterator[Source]:
@@ -313,6 +346,8 @@ def tried(house: House, tries: Iterator[Try]) -> list[int]:
     found = []
     for each in tries:
         headers = {"content-type": each.kind}
+        if each.path == "/mcp":
+            headers["accept"] = "application/json, text/event-stream"
         answer = house.client.request(each.method, each.path, content=each.body, headers=headers)
         assert answer.status_code < 500, (each.method, each.path, each.body, answer.text)
         found.append(answer.status_code)
@@ -329,7 +364,7 @@ def test_no_way_into_the_server_acts_on_an_unsigned_draft(house: House, kind: st
         token = everybody(house.clinic.service, patient)[who]
         house.client.headers["authorization"] = f"Bearer {token}"
         draft = house.draft(kind, patient)
-        done.update(tried(house, iter([*fhir_tries(house, draft), *other_tries(house, draft)])))
+        done.update(tried(house, every_try(house, draft)))
         now = house.clinic.get(name_of(draft))
         assert (now["status"], now["meta"]["security"]) == (draft["status"], draft["meta"]["security"])
         done.update(tried(house, after_deleting(draft)))

@@ -268,6 +268,31 @@ def allergy(patient: str, substance: str, **elements: Any) -> Json:
     }
 
 
+def denied(kind: str, who: str) -> Json:
+    """The patient lets the assistant work, and keeps resources of this type from one clinician."""
+    patient_privacy = {
+        "system": "http://terminology.hl7.org/CodeSystem/consentscope",
+        "code": "patient-privacy",
+    }
+    receives = {"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}
+    return {
+        "resourceType": "Consent",
+        "id": "c",
+        "status": "active",
+        "scope": {"coding": [patient_privacy]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": "Patient/p"},
+        "policyRule": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTOUT"}]
+        },
+        "provision": {
+            "type": "deny",
+            "actor": [{"role": {"coding": [receives]}, "reference": {"reference": who}}],
+            "class": [{"system": "http://hl7.org/fhir/resource-types", "code": kind}],
+        },
+    }
+
+
 def diary() -> list[Json]:
     """Two doctors, each with a Schedule."""
     found: list[Json] = []
