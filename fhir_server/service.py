@@ -15,6 +15,7 @@ from typing import Any
 from fhir_server.interactions.context import OperationTable, Service
 from fhir_server.operations import (
     break_glass,
+    closure,
     convert,
     document,
     everything,
@@ -25,6 +26,7 @@ from fhir_server.operations import (
     lookup,
     meta,
     reindex,
+    subsumes,
     translate,
     validate,
     validate_code,
@@ -76,6 +78,8 @@ OPERATIONS: tuple[Operation, ...] = (
     validate_code.IN_CODE_SYSTEM,
     validate_code.IN_VALUE_SET,
     expand.OPERATION,
+    subsumes.OPERATION,
+    closure.OPERATION,
 )
 """The operations of a server without the AI layer."""
 UNSIGNED = ("draft", "proposed")
