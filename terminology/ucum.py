@@ -19,6 +19,8 @@ from terminology.ucum_table import Scale, is_spelled, scales
 MAX_CODE_LENGTH: Final = 60
 CODES_KEPT: Final = 4096
 DIGITS: Final = Context(prec=12)
+AFTER_OFFSET: Final = Context(prec=9)
+"""Offsets are 12 digits themselves; what is left of them after a subtraction has fewer."""
 
 ANNOTATION = re.compile(r"\{[^{}]*\}")
 LONG_NUMBER = re.compile(r"[0-9]{5}")
@@ -71,7 +73,7 @@ def canonical_factor(code: str) -> Canonical | None:
 
 
 def convert(value: Decimal, from_unit: str, to_unit: str, analyte: str | None = None) -> Decimal | None:
-    """The value in `to_unit`, to 12 digits; None where the units do not measure the same thing.
+    """The value in `to_unit`, to 12 digits (temperatures: 9); None where the units do not measure the same thing.
 
     Mass, moles and equivalents meet only through an analyte (`glucose`, `hemoglobin-a1c`): see analytes.py.
     """
@@ -89,7 +91,8 @@ def convert_same_kind(value: Decimal, from_unit: str, to_unit: str) -> Decimal |
     here, there = canonical_factor(from_unit), canonical_factor(to_unit)
     if here is None or there is None or here.unit != there.unit:
         return None
-    return tidy(DIGITS.divide(value * here.factor + here.offset - there.offset, there.factor))
+    digits = AFTER_OFFSET if here.offset != there.offset else DIGITS
+    return tidy(digits.divide(value * here.factor + here.offset - there.offset, there.factor))
 
 
 def is_unit(code: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from fhirpathpy.engine.nodes import FP_Quantity, FP_Time, FP_TimeBase
 
-from fhir_server.r4.fhirpath_known import conforms_to, member_of
+from fhir_server.r4.fhirpath_known import conforms_to, member_of, resolve
 from terminology.ucum import canonical_factor
 
 Values = list[Any]
@@ -128,6 +128,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "comparable": {"fn": _comparable, "arity": {1: ["Any"]}},
     "sort": {"fn": _sort, "arity": {0: [], 1: ["Expr"], 2: ["Expr", "Expr"]}},
     "conformsTo": {"fn": conforms_to, "arity": {1: [["String"]]}},
+    "resolve": {"fn": resolve},
     "memberOf": {"fn": member_of, "arity": {1: [["String"]]}},
 }
 """By name, as fhirpathpy wants its `userInvocationTable`."""

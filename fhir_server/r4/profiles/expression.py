@@ -1,10 +1,11 @@
 """Invariants of profiles, in FHIRPath; one that has no answer breaks nothing.
 
-`memberOf` and `conformsTo` ask the value sets and the library of the walk. https://hl7.org/fhir/R4/fhirpath.html
+`memberOf`, `conformsTo` and `resolve` ask the value sets, the library and the resources of the walk. https://hl7.org/fhir/R4/fhirpath.html
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,16 +15,20 @@ from fhir_server.r4.profiles.binding import codes_of
 from fhir_server.r4.profiles.item import Item, root
 from fhir_server.r4.profiles.library import base_type
 from fhir_server.r4.profiles.node import Node
-from fhir_server.r4.profiles.scope import Scope
+from fhir_server.r4.profiles.scope import Scope, is_stub
 
 Walk = Callable[[Node, Item, Scope], None]
+
+
+_BEYOND_TYPE = re.compile(r"resolve\(\)(?!\s+is\b|\s*\.\s*is\()")
+"""An expression that asks more of a target than its type, which a reference alone would tell."""
 
 
 class _Known:
     """fhirpath_known.Known, out of a scope."""
 
-    def __init__(self, scope: Scope, walk: Walk) -> None:
-        self._scope, self._walk = scope, walk
+    def __init__(self, scope: Scope, walk: Walk, takes_stubs: bool) -> None:
+        self._scope, self._walk, self._takes_stubs = scope, walk, takes_stubs
 
     def is_member(self, value: Any, value_set: str) -> bool | None:
         holds = self._scope.sets.holds
@@ -39,6 +44,10 @@ class _Known:
             return None  # an element has lost its type's name here
         return False if kind in TYPE_CODE else self._conforms(Item("", value, kind, kind), profile)
 
+    def resolve(self, reference: Any) -> Any:
+        target = self._scope.target({"reference": reference} if isinstance(reference, str) else reference)
+        return None if target is None or (is_stub(target) and not self._takes_stubs) else target.value
+
     def _conforms(self, item: Item, profile: str) -> bool | None:
         return self._scope.conforms(item, profile, self._walk)
 
@@ -50,5 +59,5 @@ def holds(rule: Invariant, item: Item, scope: Scope, walk: Walk) -> bool | None:
 
     if not rule.expression:
         return True
-    with knowing(_Known(scope, walk)):
+    with knowing(_Known(scope, walk, not _BEYOND_TYPE.search(rule.expression))):
         return deep.keeps(rule, item.value, item.path, scope.resource, scope.whole.resource, item.twin)

@@ -21,9 +21,12 @@ NAME = "modifierExtension"
 
 def unknown_modifiers(resource: Json, library: Library, levels: Levels) -> list[Issue]:
     """An issue for each that the library does not know: an error where the level of its url is `reject`, none where it is `ignore`."""
+    kind = str(resource["resourceType"])
+    if not _has_one(resource, kind):
+        return []
     return [
         Issue("extension", _TEXT, place, "error" if level == "reject" else "warning", NAME)
-        for place, url in _found(resource, str(resource["resourceType"]), str(resource["resourceType"]))
+        for place, url in _found(resource, kind, kind)
         if (level := levels.of(url)) != "ignore" and not _is_known(url, library)
     ]
 
@@ -34,6 +37,18 @@ _TEXT = "The extension is not known, and it may change the meaning of what it st
 def _is_known(url: str, library: Library) -> bool:
     tree = library.tree(url)
     return tree is not None and tree.name == "Extension"
+
+
+def _has_one(holder: Json, path: str) -> bool:
+    """Of most resources no more is asked: some 2 us."""
+    if NAME in holder:
+        return True
+    for name, inner in _below(path):
+        if (value := holder.get(name)) is not None:
+            for one in value if isinstance(value, list) else (value,):
+                if _has_one(one, inner or one["resourceType"]):
+                    return True
+    return False
 
 
 def _found(holder: Json, path: str, place: str) -> Iterator[tuple[str, str]]:
