@@ -10,7 +10,7 @@ from typing import Any
 from ai_layer.drafts import chart
 from ai_layer.drafts.checks import REFILL_CHECKS, Check, RecordView, blocking, refill_checks
 from ai_layer.drafts.checks.medicine import medicine_of
-from ai_layer.drafts.checks.pregnancy import STATUS_CODES
+from ai_layer.drafts.checks.pregnancy import BIRTH_CODES, STATUS_CODES
 from ai_layer.drafts.checks.reading import part, plain, target
 from ai_layer.drafts.lane import Asked, keep, make_device
 from ai_layer.drafts.told import parameter, recorded_refusals, referring, shown, text_of
@@ -100,7 +100,7 @@ def view_of(
     assert context.connection is not None
     access = as_system(context).access
     products = chart.medications(context.connection, access, [order])
-    codes = [*chart.followed_codes(medicine_of(order, products).ingredients), *STATUS_CODES]
+    codes = [*chart.followed_codes(medicine_of(order, products).ingredients), *STATUS_CODES, *BIRTH_CODES]
     return chart.record_view(context, access, order, patient_id, codes, allows)
 
 

@@ -19,11 +19,16 @@ NOT_PREGNANT = frozenset(["60001007", "LA26683-5"])
 PREGNANT_ICD = ("Z33.1", "Z34", "Z3A", "O09", "O1", "O2", "O3", "O4")
 """ICD-10-CM: pregnant state, supervision, weeks, and complications before the birth."""
 STATUS_CODES = ("82810-3", "11449-6")
+BIRTH_CODES = ("11778-8", "11779-6", "11780-4")
+"""LOINC: the day on which the birth is expected, as estimated, by the last period, by ultrasound."""
+LATE = timedelta(days=21)
+"""How long after that day a child may still be born."""
 LASTS = timedelta(days=300)
 """A pregnancy that was noted longer ago and never closed is over, but nobody said so."""
 STATUS_LASTS = timedelta(days=30)
 """How long `not pregnant` is good for."""
 AGES = (12, 55)
+FINAL = frozenset(["final", "amended", "corrected", "preliminary"])
 
 
 def pregnancy(view: RecordView) -> Finding:
@@ -62,11 +67,19 @@ def _concerns(medicine: Medicine) -> list[str]:
 
 
 def _noted(view: RecordView) -> list[Json]:
-    """Active Conditions and the last pregnancy status that say so."""
+    """Active Conditions, the last pregnancy status, and expected days of birth that say so."""
     conditions = [each for each in view.conditions if _is_active(each) and _is_pregnancy(each.get("code"))]
     status = _last_status(view)
     said = codes(status.get("valueCodeableConcept")) if status else frozenset()
-    return [*conditions, *([status] if status and said & PREGNANT else [])]
+    births = [each for each in view.observations if _is_expecting(each, view)]
+    return [*conditions, *([status] if status and said & PREGNANT else []), *births]
+
+
+def _is_expecting(observation: Json, view: RecordView) -> bool:
+    """A day of birth that lies ahead, or is hardly past."""
+    day = when(observation.get("valueDateTime"))
+    is_one = codes(observation.get("code")) & set(BIRTH_CODES) and observation.get("status") in FINAL
+    return bool(is_one) and day is not None and view.now - LATE < day.hi <= view.now + LASTS
 
 
 def _is_active(condition: Json) -> bool:
@@ -91,6 +104,7 @@ def _last_status(view: RecordView) -> Json | None:
         (moment, each)
         for each in view.observations
         if codes(each.get("code")) & set(STATUS_CODES)
+        and each.get("status") in FINAL
         and (moment := began(each, "effectiveDateTime", "issued"))
     ]
     past = [pair for pair in dated if pair[0] <= view.now]

@@ -17,6 +17,7 @@ from ai_layer.drafts.checks.supply import too_early
 from ai_layer.drafts.checks.together import duplicate, interaction
 
 ORDER = "MedicationRequest"
+TAKEN = (ORDER, "MedicationStatement", "MedicationDispense")
 WITHHELD = "This could not be checked in full: part of the record is withheld by a Consent."
 
 
@@ -36,8 +37,8 @@ REFILL_CHECKS: dict[str, RefillCheck] = {
     "too-early": RefillCheck(too_early, (ORDER, "MedicationDispense")),
     "controlled": RefillCheck(controlled),
     "allergy": RefillCheck(allergy, (ORDER, "AllergyIntolerance")),
-    "interaction": RefillCheck(interaction, (ORDER, "MedicationStatement")),
-    "duplicate": RefillCheck(duplicate, (ORDER, "MedicationStatement")),
+    "interaction": RefillCheck(interaction, TAKEN),
+    "duplicate": RefillCheck(duplicate, TAKEN),
     "pregnancy": RefillCheck(pregnancy, (ORDER, "Patient", "Condition", "Observation")),
     "monitoring": RefillCheck(monitoring, (ORDER, "Observation")),
     "last-visit": RefillCheck(last_visit, (ORDER, "Encounter")),

@@ -8,16 +8,30 @@ https://hl7.org/fhir/R4/medicationdispense.html
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from ai_layer.drafts.checks.finding import Finding, passes, unknown, warns
 from ai_layer.drafts.checks.medicine import medicine_of
-from ai_layer.drafts.checks.reading import Json, began, elements, part, plain, supply, target
+from ai_layer.drafts.checks.reading import (
+    DAYS,
+    LONGEST_SUPPLY,
+    Json,
+    began,
+    elements,
+    number,
+    part,
+    plain,
+    supply,
+    target,
+)
 from ai_layer.drafts.checks.record import RecordView
 
 EARLY = 0.25
 """Of a supply: with more than this share left, a refill is early."""
 STACKED = 2
 """Supplies that are added up. Further back, the days of each early fetch would pile up over the years."""
+USUAL = timedelta(days=90)
+"""What a supply of another medicine is taken to last where nothing says so: that of the largest usual one."""
 OVERDUE = 0.5
 """Of a supply: without any for longer than this share of it, a refill is overdue."""
 
@@ -51,9 +65,54 @@ def handed_over(view: RecordView) -> list[tuple[datetime, Json]]:
 
 
 def lasting(dispense: Json, view: RecordView) -> timedelta | None:
-    """`daysSupply`, else what the order expects of one supply."""
-    expected = part(view.order, "dispenseRequest").get("expectedSupplyDuration")
-    return supply(dispense.get("daysSupply")) or supply(expected)
+    """`daysSupply`, else what the order expects of one supply, else the quantity by the dosage."""
+    asked = part(view.order, "dispenseRequest")
+    said = supply(dispense.get("daysSupply")) or supply(asked.get("expectedSupplyDuration"))
+    return said or by_dosage(part(dispense, "quantity") or part(asked, "quantity"), dispense, view.order)
+
+
+def by_dosage(quantity: Json, *dosed: Json) -> timedelta | None:
+    """How long a quantity lasts at the first of the dosages that is plain: one instruction, a fixed dose, not as needed."""
+    amount = number(quantity.get("value"))
+    for instructions in (list(elements(each, "dosageInstruction")) for each in dosed):
+        if amount is not None and len(instructions) == 1:
+            a_day = _a_day(instructions[0], quantity)
+            days = amount / a_day if a_day else None
+            if days is not None and 0 < days <= LONGEST_SUPPLY:
+                return timedelta(days=float(days))
+    return None
+
+
+def _a_day(dosage: Json, quantity: Json) -> Decimal | None:
+    """What is taken in a day, in the unit of the quantity. https://hl7.org/fhir/R4/dosage.html"""
+    if dosage.get("asNeededBoolean") is True or "asNeededCodeableConcept" in dosage:
+        return None
+    doses = [part(each, "doseQuantity") for each in elements(dosage, "doseAndRate")]
+    repeat = part(part(dosage, "timing"), "repeat")
+    times, period = number(repeat.get("frequency")), number(repeat.get("period"))
+    days = DAYS.get(str(repeat.get("periodUnit")))
+    dose = number(doses[0].get("value")) if len(doses) == 1 else None
+    if dose is None or times is None or period is None or days is None or not _same_unit(doses[0], quantity):
+        return None
+    return dose * times / (period * days) if dose > 0 and times > 0 and period > 0 else None
+
+
+def _same_unit(dose: Json, quantity: Json) -> bool:
+    """Both silent (a tablet is a tablet), or both the same."""
+    one, other = ({each.get("code"), each.get("unit")} - {None, ""} for each in (dose, quantity))
+    return bool(one & other) if one or other else True
+
+
+def in_hand(view: RecordView) -> list[Json]:
+    """Supplies that still last, handed out on no order of the record: an order that is there speaks for itself."""
+    known = {plain(each) for each in (view.order, *view.orders)}
+    found = []
+    for each in _completed(view):
+        moment = began(each, "whenHandedOver")
+        lasts = supply(each.get("daysSupply")) or by_dosage(part(each, "quantity"), each) or USUAL
+        if moment and moment <= view.now < moment + lasts and not _authorizing(each) & known:
+            found.append(each)
+    return found
 
 
 def given(view: RecordView) -> list[Json]:

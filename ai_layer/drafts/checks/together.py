@@ -10,6 +10,7 @@ from ai_layer.drafts.checks.finding import Finding, gravest, passes, unknown, wa
 from ai_layer.drafts.checks.medicine import Medicine, medicine_of
 from ai_layer.drafts.checks.reading import Json
 from ai_layer.drafts.checks.record import RecordView
+from ai_layer.drafts.checks.supply import in_hand
 from terminology import safety
 
 ONE_OF_A_KIND = frozenset(
@@ -59,7 +60,7 @@ ONE_OF_A_KIND = frozenset(
 def interaction(view: RecordView) -> Finding:
     """No severe interaction with another active medicine. What is in both is for `duplicate` to tell."""
     medicine = medicine_of(view.order, view.medications)
-    others = [(each, medicine_of(each, view.medications)) for each in view.taken_with()]
+    others = _others(view, medicine)
     found = [
         warns(f"Together with {other.label}: {said}", view.order, each)
         for each, other in others
@@ -77,7 +78,7 @@ def interaction(view: RecordView) -> Finding:
 def duplicate(view: RecordView) -> Finding:
     """No other active medicine with the same ingredient, or of a kind of which one is enough."""
     medicine = medicine_of(view.order, view.medications)
-    others = [(each, medicine_of(each, view.medications)) for each in view.taken_with()]
+    others = _others(view, medicine)
     found = [warns(said, view.order, each) for each, other in others if (said := _doubled(medicine, other))]
     unclear = _unclear(view, medicine, others)
     if found or unclear:
@@ -86,6 +87,16 @@ def duplicate(view: RecordView) -> Finding:
     return passes(
         text if others else "The record holds no other active medicine.", view.order, *view_of(others)
     )
+
+
+def _others(view: RecordView, medicine: Medicine) -> list[tuple[Json, Medicine]]:
+    """What else the patient takes, by orders and statements; and what the patient has in hand of medicines that none of them names."""
+    found = [(each, medicine_of(each, view.medications)) for each in view.taken_with()]
+    for each in in_hand(view):
+        handed = medicine_of(each, view.medications)
+        if not any(handed.is_same_as(known) for known in (medicine, *(one for _, one in found))):
+            found.append((each, handed))
+    return found
 
 
 def view_of(others: list[tuple[Json, Medicine]]) -> list[Json]:
