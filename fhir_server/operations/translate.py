@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/conceptmap-operation-translate.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fhir_server.interactions.context import Context, Result
@@ -39,7 +40,8 @@ def translate(context: Context, request: OperationRequest) -> Result:
         for coding, version in codes
         for match in matches_of(map, coding, asked, context.service.maps.named, version)
     ]
-    return parameters_result(_answer(_within(context, request, found, asked), bool(fitting)))
+    within = [_worded(context, match) for match in _within(context, request, found, asked)]
+    return parameters_result(_answer(within, bool(fitting)))
 
 
 def _codes(request: OperationRequest) -> list[Code]:
@@ -54,6 +56,9 @@ def _codes(request: OperationRequest) -> list[Code]:
         if not request.values("system"):
             raise FhirError(Problem.BAD_PARAMETER, "code: the parameter system says whose code it is.")
         return [(Coding(_text(request, "system"), _text(request, "code")), _text(request, "version"))]
+    if isinstance(value, str) and given[0] == "coding":
+        system, _, code = value.rpartition("|")
+        value = {"system": system, "code": code}
     if not isinstance(value, dict):
         raise FhirError(Problem.BAD_PARAMETER, f"{given[0]}: expected an object, in a Parameters resource.")
     concept = {"coding": [value]} if given[0] == "coding" else value
@@ -134,6 +139,16 @@ def _within(context: Context, request: OperationRequest, found: list[Match], ask
         if _plain(_end(m.map, asked)) == target
         or (m.coding.code and holds(target, m.coding.system, m.coding.code))
     ]
+
+
+def _worded(context: Context, match: Match) -> Match:
+    """With the display of the code system, where the map has none and the system is known here."""
+    own = match.coding
+    system = (
+        context.service.catalog.system(own.system, match.version) if own.code and not own.display else None
+    )
+    concept = system.find([own.code]).get(own.code) if system else None
+    return replace(match, coding=replace(own, display=concept.display)) if concept else match
 
 
 def _start(map: ConceptMap, asked: Asked) -> str:
@@ -230,7 +245,7 @@ OPERATION = Operation(
         Parameter("system", "in", 0, "1", "uri", "whose code it is"),
         Parameter("version", "in", 0, "1", "string", "version of the system"),
         Parameter("source", "in", 0, "1", "uri", "value set that the code was chosen from"),
-        Parameter("coding", "in", 0, "1", "Coding", "what is translated"),
+        Parameter("coding", "in", 0, "1", "Coding", "what is translated; in an address system|code"),
         Parameter(
             "codeableConcept", "in", 0, "1", "CodeableConcept", "what is translated: each of its codings"
         ),

@@ -15,7 +15,8 @@ import pytest
 from fhir_server.r4.definitions import value_set
 from fhir_server.r4.validate import validate
 from mappings.tables import tables
-from terminology.coding import LOINC, SNOMED, Coding
+from terminology.codes.shipped import code_system
+from terminology.coding import ICD_10_CM, LOINC, SNOMED, Coding
 from terminology.concept_map import NO_MATCH, parse
 from terminology.lay_data import entry_for
 from tests.real_data import real_data
@@ -59,6 +60,10 @@ OURS = {
     ("v2-0202-contact-point", "SAT"): "a satellite phone is a phone",
 }
 """Where we say something else than HL7's table, and why."""
+YOUNGER = {
+    "http://terminology.hl7.org/CodeSystem/v2-0078": {"CAR", "E", "EX", "EXP", "NCL", "UNE"},
+}
+"""Codes that v2 has added to a table after the edition that R4 has."""
 
 
 def rows(table: dict[str, Any]) -> Iterator[tuple[Coding, Coding, str]]:
@@ -93,6 +98,26 @@ def test_a_target_lies_in_the_value_set_that_the_table_is_made_for(table: dict[s
         t for _, t, how in rows(table) if how not in NO_MATCH and t.code not in listed.get(t.system, ())
     ]
     assert outside == []
+
+
+@every_table
+def test_a_code_is_one_of_its_code_system(table: dict[str, Any]) -> None:
+    for group in table["group"]:
+        for system, codes in (
+            (group["source"], {e["code"] for e in group["element"]}),
+            (group["target"], {t["code"] for e in group["element"] for t in e["target"] if "code" in t}),
+        ):
+            known = code_system(system)
+            assert known is None or codes - known.find(codes).keys() == YOUNGER.get(system, set())
+
+
+def test_icd_10_cm_is_told_in_its_own_words_and_to_its_last_digit() -> None:
+    system = code_system(ICD_10_CM)
+    assert system is not None
+    targets = [target for table in tables() for _, target, _ in rows(table) if target.system == ICD_10_CM]
+    found = system.find(target.code for target in targets)
+    assert len(targets) >= 130
+    assert [t for t in targets if found[t.code].display != t.display or system.children(t.code)] == []
 
 
 @every_table
