@@ -16,6 +16,7 @@ from ai_layer.drafts.checks.visit import (
     FIRM,
     PRESSING,
     TENTATIVE,
+    WITHIN,
     Wanted,
     overlapping,
     places,
@@ -57,7 +58,7 @@ def offers(
     needs: Needs = NONE,
 ) -> list[Offer]:
     """Offers that fit, the earliest first; behind them those that lack what the patient needs, unless time presses, and those that
-    another draft asks for already.
+    another draft asks for already; last those that are too late for the urgency.
     """
     fit = [each for each in found if _is_open(each, now) and _fits(each, wanted)]
     fit = [each for each in fit if not overlapping(each.slot, own, FIRM | TENTATIVE)]
@@ -65,7 +66,13 @@ def offers(
 
     def key(each: Offer) -> tuple[Any, ...]:
         lacks = 0 if wanted.urgency in PRESSING else rank(needs, each.place)
-        return each.is_taken(others, TENTATIVE), lacks, span(each.slot), plain(each.slot)
+        return (
+            _is_late(each.slot, wanted),
+            each.is_taken(others, TENTATIVE),
+            lacks,
+            span(each.slot),
+            plain(each.slot),
+        )
 
     return sorted(fit, key=key)
 
@@ -87,6 +94,11 @@ def in_time(slot: Json, wanted: Wanted) -> bool:
     is_early = wanted.earliest is not None and found[0] < wanted.earliest
     is_late = wanted.latest is not None and found[0] > wanted.latest
     return not is_early and not is_late
+
+
+def _is_late(slot: Json, wanted: Wanted) -> bool:
+    found = span(slot)
+    return wanted.urgency in WITHIN and found is not None and found[0] - wanted.asked > WITHIN[wanted.urgency]
 
 
 def _is_open(offer: Offer, now: datetime) -> bool:
