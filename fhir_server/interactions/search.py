@@ -42,7 +42,8 @@ def search(
         telling.catch_up(service)
     at = Cursor.of(query.cursor, service.cursor_key, query.order) if query.cursor else None
     with context.connect() as connection:
-        rows = list(store.page(connection, page.statement(query, context.compiler(), at)))
+        asked, by_value = page.statement(query, context.compiler(), at), page.depends_on_value(query)
+        rows = list(store.page(connection, asked, by_value=by_value))
         if query.total == "estimate" and any(r.mode == "total" and r.rid > page.COUNTED for r in rows):
             expected = store.expected_rows(connection, page.guess(query, context.compiler()))
             rows = [replace(r, rid=max(r.rid, expected)) if r.mode == "total" else r for r in rows]

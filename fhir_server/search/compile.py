@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/search.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -120,7 +120,18 @@ def _match(compiler: Compiler, found: Match, place: Place) -> Fragment:
     alias = compiler.alias("i")
     test = any_of(_value(compiler, plain, value, alias) for value in plain.values)
     inside = _rows(plain.parameter, alias, plain.modifier) & test
-    return _exists(place, _table(plain), alias, inside, negated)
+    found_rows = _exists(place, _table(plain), alias, inside, negated)
+    return _once(found_rows, alias) if plain.parameter.type == "composite" and not negated else found_rows
+
+
+def _once(found: Fragment, alias: str) -> Fragment:
+    """Has Postgres look for these rows first, and once: how the values of a code lie it does not know, and it would rather go through all
+    resources to look at each one's."""
+    before, _, select = found.text.partition(" IN (")
+    text = (
+        f"{before} IN (WITH {alias}_once AS MATERIALIZED ({select} SELECT {alias}_once.rid FROM {alias}_once)"
+    )
+    return replace(found, text=text)
 
 
 def _table(found: Match) -> str:
@@ -210,18 +221,42 @@ def _missing(compiler: Compiler, found: Missing, place: Place) -> Fragment:
 
 def _chain(compiler: Compiler, found: Chain, place: Place) -> Fragment:
     alias = compiler.alias("i")
-    ends = [_reached(compiler, f"{alias}.target", target, condition) for target, condition in found.targets]
-    return _exists(place, "reference_index", alias, _rows(found.parameter, alias) & any_of(ends))
+    column = f"{alias}.target"
+    if len(found.targets) == 1 and _is_plain(compiler, found.targets[0][1]):
+        (target, condition) = found.targets[0]
+        ends = _among(column, target) & compiler.compile(condition, Place(column, "", (target,)))
+    else:
+        chosen = [
+            select for target, condition in found.targets for select in _reached(compiler, target, condition)
+        ]
+        text = " UNION ALL ".join(select.text for select in chosen)
+        ends = Fragment(f"{column} IN ({text})", tuple(v for select in chosen for v in select.values))
+    return _exists(place, "reference_index", alias, _rows(found.parameter, alias) & ends)
 
 
-def _reached(compiler: Compiler, column: str, target: str, condition: Condition) -> Fragment:
-    """A chain leads to resources of the type, and into contained ones, which are read with their container."""
-    found = _end(compiler, column, target, condition)
-    if _needs_columns(condition):
-        return found
+def _is_plain(compiler: Compiler, condition: Condition) -> bool:
+    """Whether index rows alone tell who fulfils the condition."""
+    return compiler.is_open() and not _needs_row(condition) and not _needs_columns(condition)
+
+
+def _among(column: str, target: str) -> Fragment:
+    """A resource of the type, or a contained one. One condition for both: the planner begins with whichever side has fewer rows."""
     lo, hi = contained_range(target)
-    ranged = Fragment(f"{column} >= {lo} AND {column} < {hi}")
-    return found | (ranged & compiler.compile(condition, Place(column, "", (target,))))
+    return any_of((_in_range(column, target), Fragment(f"{column} >= {lo} AND {column} < {hi}")))
+
+
+def _reached(compiler: Compiler, target: str, condition: Condition) -> Iterator[Fragment]:
+    """A chain leads to resources of the type, and into contained ones, which are read with their container."""
+    row = compiler.alias("r")
+    inside = _readable(compiler, row, target) & compiler.compile(
+        condition, Place(f"{row}.rid", row, (target,))
+    )
+    yield Fragment(f"SELECT {row}.rid FROM resource {row} WHERE {inside.text}", inside.values)
+    if not _needs_columns(condition):
+        part, (lo, hi) = compiler.alias("c"), contained_range(target)
+        ranged = Fragment(f"{part}.rid >= {lo} AND {part}.rid < {hi}")
+        within = ranged & compiler.compile(condition, Place(f"{part}.rid", "", (target,)))
+        yield Fragment(f"SELECT {part}.rid FROM contained {part} WHERE {within.text}", within.values)
 
 
 def _end(compiler: Compiler, column: str, target: str, condition: Condition) -> Fragment:

@@ -69,6 +69,12 @@ def of_type(alias: str, query: Query) -> Fragment:
     return Fragment(f"{alias}.type = {TYPE_CODE[query.type]}") if query.type else TRUE
 
 
+def depends_on_value(query: Query) -> bool:
+    """Whether a plan for any value would do badly: sorted, and asked for one thing, it matters how common that thing is. Where it is
+    common, the index of the order is walked until the page is full; where it is rare, what matches is sorted."""
+    return bool(query.sort) and len(query.condition.conditions) == 1
+
+
 def _is_by_own(query: Query) -> bool:
     """Whether it is sorted by a column of the resource, or asks for when it was updated."""
     own = [sort.code for sort in query.sort[:1] if sort.parameter is None]

@@ -123,9 +123,10 @@ def current_bodies(
             yield TYPE_NAME[kind], decompress(frame)
 
 
-def page(connection: Connection[Any], statement: Fragment) -> Iterator[Row]:
-    """The rows of a page's statement (search.page.statement, which an Access has gone into)."""
-    for mode, rid, *rest, keys, _ in connection.execute(statement.text, statement.values).fetchall():
+def page(connection: Connection[Any], statement: Fragment, *, by_value: bool = False) -> Iterator[Row]:
+    """The rows of a page's statement (search.page.statement, which an Access has gone into). `by_value`: planned for these values alone."""
+    rows = connection.execute(statement.text, statement.values, prepare=False if by_value else None)
+    for mode, rid, *rest, keys, _ in rows.fetchall():
         found = None if mode == "total" else version_of((rid, *rest))
         yield Row(mode, rid, found, tuple(keys or ()))
 

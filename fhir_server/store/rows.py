@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from psycopg import Connection
@@ -106,7 +107,7 @@ def insert(connection: Connection[Any], rows: Rows) -> None:
 def _copy(connection: Connection[Any], table: str, rows: list[tuple[Any, ...]]) -> None:
     if rows:
         with connection.cursor().copy(f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN") as copy:
-            for lines in _chunks(rows):
+            for lines in _chunks(sorted(rows, key=itemgetter(0))):
                 copy.write("".join(lines))
 
 
