@@ -142,7 +142,7 @@ def _compiled(registry: Registry, row: definitions.SearchParameter) -> Parameter
     if not row.expression and row.type != "special":
         raise ExpressionError("R4 does not say where its values stand")
     extract = compile_expression(_to_values(row.expression), row.base) if row.expression else None
-    parts = tuple(_component(registry, *component) for component in _corrected(row))
+    parts = tuple(_component(registry, *component) for component in corrected(row))
     made = Parameter(row.id, row.base, row.code, row.type, row.expression, row.url, tuple(row.targets))
     return replace(made, stored=(row.id,), extract=extract, components=parts, config=row.config)
 
@@ -153,7 +153,7 @@ def _to_values(expression: str) -> str:
     return " | ".join(f"{p}.value" if _TO_EXTENSION.search(p) else p for p in parts)
 
 
-def _corrected(row: definitions.SearchParameter) -> list[tuple[str, str]]:
+def corrected(row: definitions.SearchParameter) -> list[tuple[str, str]]:
     """The (definition, expression) pairs of a composite; where R4.0.1 has published two expressions in each other's place, put right."""
     definitions_, expressions = [d for d, _ in row.components], [e for _, e in row.components]
     is_swapped = row.url == _SWAPPED and expressions == ["code", "target"]

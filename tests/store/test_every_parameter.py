@@ -14,7 +14,7 @@ from fhir_server.interactions.context import Context
 from fhir_server.interactions.search import search
 from fhir_server.r4.definitions import SearchParameter, search_parameters
 from fhir_server.r4.fhirpath import branches
-from fhir_server.search.parameters import BUILT_IN, build
+from fhir_server.search.parameters import BUILT_IN, build, corrected
 from fhir_server.store.write import Write
 from tests.service import context_of, ids, put, service_on
 from tests.store.made import Made, Unreachable, fill
@@ -108,7 +108,7 @@ def _resource(parameter: SearchParameter, branch: str, number: int) -> Made:
     if parameter.type != "composite":
         return Made(resource, fill(resource, branch, parameter.type, parameter.targets))
     texts = []
-    for definition, expression in parameter.components:
+    for definition, expression in corrected(parameter):
         part = _by_url(definition)
         inner = branches(expression)[0]
         texts.append(fill(resource, f"{branch}.{inner}", part.type, part.targets))
