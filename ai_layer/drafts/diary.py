@@ -34,6 +34,8 @@ SERVICE = ("service-type", "specialty", "schedule.service-type", "schedule.speci
 def free_slots(context: Context, wanted: Wanted, most: int) -> list[Offer]:
     """The earliest free Slots of that time, practitioner and service, each once, with their Schedules."""
     pairs = [("status", "free"), ("_sort", "start"), ("_include", "Slot:schedule"), *_times(context, wanted)]
+    if wanted.chosen:
+        pairs.append(("_id", wanted.chosen.partition("/")[2]))
     if wanted.practitioner:
         pairs.append(("schedule.actor", wanted.practitioner))
     narrowed: list[list[Pair]] = [[(name, wanted.service)] for name in SERVICE] if wanted.service else [[]]

@@ -96,6 +96,9 @@ OPERATIONS: tuple[Operation, ...] = (
             Parameter("practitioner", "in", 0, "1", "Reference", "with whom"),
             Parameter("specialty", "in", 0, "1", "code", "of whom"),
             Parameter("location", "in", 0, "1", "Reference", "where"),
+            Parameter(
+                "slot", "in", 0, "1", "Reference", "this Slot and no other: an alternative that was chosen"
+            ),
             Parameter("replaces", "in", 0, "1", "Reference", "the booked visit that is to be moved"),
             *(_DRAFT, _TASK, _CHECK, _ALTERNATIVE),
         ),

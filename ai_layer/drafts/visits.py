@@ -111,6 +111,7 @@ def _is_open(offer: Offer, now: datetime) -> bool:
 def _fits(offer: Offer, wanted: Wanted) -> bool:
     return (
         in_time(offer.slot, wanted)
+        and wanted.chosen in ("", plain(offer.slot))
         and (not wanted.practitioner or wanted.practitioner in actors(offer.schedule))
         and {wanted.service, wanted.specialty} - {""} <= services(offer.slot) | services(offer.schedule)
         and (not wanted.location or wanted.location in places(offer.schedule, offer.place))

@@ -29,6 +29,7 @@ REFERENCES = {
     "practitioner": ("Practitioner", "PractitionerRole"),
     "location": ("Location",),
     "replaces": ("Appointment",),
+    "slot": ("Slot",),
 }
 """Parameters that refer to something, and to what."""
 CODED = ("serviceType", "specialty")
@@ -65,6 +66,7 @@ def details(wanted: Wanted) -> dict[str, str]:
         "specialty": wanted.specialty,
         "location": wanted.location,
         "replaces": wanted.replaces,
+        "slot": wanted.chosen,
         "earliest": wanted.earliest_day or (wanted.earliest.isoformat() if wanted.earliest else ""),
         "latest": wanted.latest_day or (wanted.latest.isoformat() if wanted.latest else ""),
     }
@@ -84,6 +86,7 @@ def _wanted(asked: datetime, given: dict[str, str]) -> Wanted:
         given.get("specialty", "").rpartition("|")[2],
         given.get("location", ""),
         given.get("replaces", ""),
+        given.get("slot", ""),
     )
 
 

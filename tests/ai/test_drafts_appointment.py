@@ -70,6 +70,23 @@ def test_the_practitioner_who_is_asked_for(clinic: Clinic) -> None:
     assert draft["slot"] == [{"reference": "Slot/okafor-3"}]
 
 
+def test_an_alternative_that_is_chosen_is_the_one(clinic: Clinic) -> None:
+    _, first = drafted(clinic)
+    chosen = first.all("alternative")[1]["part"][0]["valueReference"]
+    clinic.call(clinic.patient(), "respond", first.reference("draft"), response="declined")
+    draft, answer = drafted(clinic, slot=chosen)
+    assert draft["slot"] == [chosen]
+    assert answer.all("alternative") == []
+
+
+def test_a_chosen_slot_that_is_taken_brings_no_other(clinic: Clinic) -> None:
+    clinic.put(slot("lee-1", 1, status="busy"))
+    asked = {"reference": "Slot/lee-1"}
+    answer = clinic.call(clinic.patient(), "draft-appointment", "Patient/p", slot=asked)
+    assert answer.reference("draft") == ""
+    assert answer.checks["slot-free"] == "block"
+
+
 def test_the_service_that_is_asked_for(clinic: Clinic) -> None:
     draft, _ = drafted(clinic, serviceType="169")
     assert draft["slot"] == [{"reference": "Slot/okafor-3"}]

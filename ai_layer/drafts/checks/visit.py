@@ -30,7 +30,7 @@ PRESSING = frozenset(["stat", "asap"])
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was asked for, at `asked`. Days as text (`2026-03-20`, `2026-03`) are days where the visit takes place."""
+    """What was asked for, at `asked`; `chosen` is one Slot (`Slot/id`), and no other will do. Days as text (`2026-03-20`, `2026-03`) are days where the visit takes place."""
 
     asked: datetime
     earliest: datetime | None = None
@@ -43,6 +43,7 @@ class Wanted:
     specialty: str = ""
     location: str = ""
     replaces: str = ""
+    chosen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
