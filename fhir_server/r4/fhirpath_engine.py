@@ -27,6 +27,13 @@ _NAMED = re.compile(r"%`?(?P<name>(?P<kind>vs|ext)-(?P<tail>[\w-]+))`?")
 _FOLDERS = {"vs": "ValueSet", "ext": "StructureDefinition"}
 
 
+class _Node(ResourceNode):
+    """A typed node at which an expression may begin with its type's name: `Patient.name`."""
+
+    def __getitem__(self, name: str) -> Any:
+        return self.data.get(name) if isinstance(self.data, dict) else None
+
+
 def evaluate(
     expression: str, value: Any, resource: Any, root: Any = None, path: str = "", twin: Any = None
 ) -> list[Any]:
@@ -34,11 +41,18 @@ def evaluate(
 
     Raises what fhirpathpy raises, which may name a value of the record: it is not to be shown.
     """
-    typed = ResourceNode(value, path, twin) if path else value  # type: ignore[no-untyped-call]
+    typed = _Node(value, path, twin) if path else _typed(value)  # type: ignore[no-untyped-call]
     run, named = _compiled(expression)
-    variables = {"resource": resource, "rootResource": root or resource, "context": typed, "ucum": UCUM}
+    around, whole = _typed(resource), _typed(root or resource)
+    variables = {"resource": around, "rootResource": whole, "context": typed, "ucum": UCUM}
     found: list[Any] = run(typed, {**variables, **_FIXED, **named})
     return found
+
+
+def _typed(value: Any) -> Any:
+    """A resource says its type itself."""
+    is_resource = isinstance(value, dict) and "resourceType" in value
+    return _Node(value, value["resourceType"]) if is_resource else value  # type: ignore[no-untyped-call]
 
 
 _FIXED = {"sct": "http://snomed.info/sct", "loinc": "http://loinc.org"}
@@ -48,6 +62,8 @@ _FIXED = {"sct": "http://snomed.info/sct", "loinc": "http://loinc.org"}
 def _compiled(expression: str) -> tuple[Callable[[Any, Variables], Any], Variables]:
     """The expression, and the value sets and extensions that it names. https://hl7.org/fhir/R4/fhirpath.html#variables"""
     text = _TRACE.sub("", expression)
+    if "$this" in text:
+        text = f"select({text})"  # fhirpathpy has no $this outside of a function
     named = {
         found["name"]: f"http://hl7.org/fhir/{_FOLDERS[found['kind']]}/{found['tail']}"
         for found in _NAMED.finditer(text)

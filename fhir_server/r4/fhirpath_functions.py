@@ -14,7 +14,8 @@ from typing import Any
 
 from fhirpathpy.engine.nodes import FP_Quantity, FP_Time, FP_TimeBase
 
-from fhir_server.r4.fhirpath_known import conforms_to, member_of, resolve
+from fhir_server.r4.fhirpath_known import CannotTell, conforms_to, member_of, resolve
+from fhir_server.r4.narrative import narrative
 from terminology.ucum import canonical_factor
 
 Values = list[Any]
@@ -43,6 +44,33 @@ def _unescape(values: Values, target: Any) -> Values:
     if text is None or target not in ("html", "json"):
         return []
     return [html.unescape(text) if target == "html" else json.loads(f'"{text}"')]
+
+
+def _has_value(values: Values) -> Values:
+    """Whether it is one primitive with a value of its own. https://hl7.org/fhir/R4/fhirpath.html#functions"""
+    return [len(values) == 1 and not isinstance(values[0], (dict, list)) and values[0] is not None]
+
+
+def _get_value(values: Values) -> Values:
+    return values if _has_value(values) == [True] else []
+
+
+def _html_checks(values: Values) -> Values:
+    text = _text(values)
+    return [] if not values else [text is not None and narrative(text, {}) is None]
+
+
+def _check_modifiers(values: Values, *known: Any) -> Values:
+    """The input where every modifierExtension of it is among those that are named. Raises CannotTell."""
+    urls = {
+        m.get("url")
+        for value in values
+        if isinstance(value, dict)
+        for m in value.get("modifierExtension", ())
+    }
+    if urls - set(known):
+        raise CannotTell("checkModifiers")
+    return values
 
 
 def _to_string(values: Values) -> Values:
@@ -128,6 +156,10 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "comparable": {"fn": _comparable, "arity": {1: ["Any"]}},
     "sort": {"fn": _sort, "arity": {0: [], 1: ["Expr"], 2: ["Expr", "Expr"]}},
     "conformsTo": {"fn": conforms_to, "arity": {1: [["String"]]}},
+    "hasValue": {"fn": _has_value},
+    "getValue": {"fn": _get_value},
+    "htmlChecks": {"fn": _html_checks},
+    "checkModifiers": {"fn": _check_modifiers, "arity": {n: [["String"]] * n for n in range(1, 6)}},
     "resolve": {"fn": resolve},
     "memberOf": {"fn": member_of, "arity": {1: [["String"]]}},
 }
