@@ -331,10 +331,7 @@ def test_only_the_sign_off_breaks_a_seal() -> None:
     assert importers("ai_layer.drafts.seal", "break_seal") == {"ai_layer/drafts/signoff.py"}
     assert importers("ai_layer.drafts.approval", "approve_refill") == {"ai_layer/drafts/signoff.py"}
     assert importers("ai_layer.drafts.approval", "approve_appointment") == {"ai_layer/drafts/signoff.py"}
-    assert importers("ai_layer.drafts.signoff", "sign_off") == {
-        "ai_layer/commands/demo.py",  # its clinician, in the terminal
-        "ai_layer/drafts/operations.py",
-    }
+    assert importers("ai_layer.drafts.signoff", "sign_off") == {"ai_layer/drafts/operations.py"}
 
 
 PROPOSAL = {"resourceType": "MedicationRequest", "status": "draft", "intent": "proposal"}
