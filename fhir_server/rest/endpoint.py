@@ -7,15 +7,12 @@ an id and nothing else. https://hl7.org/fhir/R4/http.html#Status-Codes
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
-import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import psycopg
-import zstandard
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -25,17 +22,15 @@ from fhir_server.interactions.context import Context, Service
 from fhir_server.operations.registry import EventStream
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest import binary, failing, response
+from fhir_server.rest.packing import packed, unpacked
 from fhir_server.rest.rates import Rates, owner_of
 from fhir_server.rest.recording import recorded
-from fhir_server.rest.request import Incoming, accepts, wanted_format
+from fhir_server.rest.request import Incoming, wanted_format
 from fhir_server.rest.response import Outgoing
 from fhir_server.rest.routes import OPEN_SHAPES, allowed, handler_of, shape_of
 from fhir_server.store.trail import Trail
 
 LOG = logging.getLogger("chartline.rest")
-COMPRESSED_FROM = 4096
-"""Bytes from which an answer is worth compressing."""
-
 THREADS = 40
 """Requests that one process answers at the same time; more wait."""
 
@@ -160,25 +155,9 @@ async def read_body(request: Request, most: int) -> bytes:
         body += chunk
         if len(body) > most:
             raise refusal
-    return _unpacked(request, bytes(body), refusal, most)
-
-
-def _unpacked(request: Request, body: bytes, refusal: FhirError, most: int) -> bytes:
-    """A gzip body, no further than the limit."""
-    coding = request.headers.get("content-encoding", "").strip().lower()
-    if coding in ("", "identity"):
-        return body
-    if coding != "gzip":
-        raise FhirError(Problem.UNSUPPORTED_MEDIA, "Content-Encoding: expected gzip, or none.")
-    unpacker = zlib.decompressobj(31)
-    try:
-        found = unpacker.decompress(body, most + 1)
-    except zlib.error:
-        raise FhirError(Problem.BAD_REQUEST, "Content-Encoding: the body is not gzip.") from None
+    found = unpacked(request.headers.get("content-encoding", ""), bytes(body), most)
     if len(found) > most:
         raise refusal
-    if not unpacker.eof:
-        raise FhirError(Problem.BAD_REQUEST, "Content-Encoding: the body ends too early to be gzip.")
     return found
 
 
@@ -192,23 +171,12 @@ def sent(incoming: Incoming, outgoing: Outgoing) -> Response:
     headers.setdefault("cache-control", "private, no-cache" if "etag" in headers else "no-store")
     if outgoing.stream is not None:
         return StreamingResponse(outgoing.stream, outgoing.status, headers)
-    body = _compressed(incoming, outgoing.body, headers)
+    body, coding = packed(incoming.headers.get("accept-encoding", ""), outgoing.body)
+    if coding:
+        headers["content-encoding"] = coding
     if incoming.method == "HEAD":
         return Response(b"", outgoing.status, {**headers, "content-length": str(len(body))})
     return Response(body, outgoing.status, headers)
-
-
-def _compressed(incoming: Incoming, body: bytes, headers: dict[str, str]) -> bytes:
-    accepted = incoming.headers.get("accept-encoding", "")
-    if len(body) < COMPRESSED_FROM or not accepted:
-        return body
-    if accepts(accepted, "zstd"):
-        headers["content-encoding"] = "zstd"
-        return zstandard.ZstdCompressor(level=1).compress(body)
-    if accepts(accepted, "gzip"):
-        headers["content-encoding"] = "gzip"
-        return gzip.compress(body, 1)
-    return body
 
 
 def _where(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from fhir_server.interactions.capabilities import PATCH_FORMATS
 from fhir_server.r4.outcome import FhirError, Problem
+from fhir_server.rest.packing import KNOWN
 from fhir_server.rest.request import Incoming
 from fhir_server.rest.routes import allowed
 
@@ -60,7 +61,7 @@ def headers(incoming: Incoming, error: FhirError) -> dict[str, str]:
         return (
             {"accept-patch": ", ".join(PATCH_FORMATS)}
             if incoming.method == "PATCH"
-            else {"accept-encoding": "gzip, identity"}
+            else {"accept-encoding": ", ".join(KNOWN)}
         )
     if error.problem is Problem.UNAVAILABLE:
         return {"retry-after": RETRY_SECONDS}

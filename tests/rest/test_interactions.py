@@ -6,11 +6,13 @@ https://hl7.org/fhir/R4/http.html#history
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 import pytest
+import zstandard
 
 from fhir_server.r4 import json
 from tests.rest.expecting import outcome_problem
@@ -156,18 +158,26 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(dsn: str) -> None:
                 "/Patient", content=iter([json.encode(long)]), headers={"content-type": "application/json"}
             ),
             fhir.post("/Patient", content=gzip.compress(json.encode(long)), headers=packed),
+            fhir.post(
+                "/Patient",
+                content=zstandard.compress(json.encode(long)),
+                headers=packed | {"content-encoding": "zstd"},
+            ),
         ]
-        assert [answer.status_code for answer in refused] == [413] * 4
-        assert [outcome_problem(answer) for answer in refused] == [""] * 4
+        assert [answer.status_code for answer in refused] == [413] * 5
+        assert [outcome_problem(answer) for answer in refused] == [""] * 5
         assert "CHARTLINE_MAX_BODY" in refused[0].text
         assert fhir.post("/Patient", json={"resourceType": "Patient"}).status_code == 201
 
 
-def test_a_packed_body_is_unpacked_and_one_that_is_not_packed_is_refused(fhir: httpx.Client) -> None:
-    headers = {"content-type": "application/fhir+json", "content-encoding": "gzip"}
+@pytest.mark.parametrize(("coding", "pack"), [("gzip", gzip.compress), ("zstd", zstandard.compress)])
+def test_a_packed_body_is_unpacked_and_one_that_is_not_packed_is_refused(
+    fhir: httpx.Client, coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    headers = {"content-type": "application/fhir+json", "content-encoding": coding}
     body = json.encode({"resourceType": "Patient", "active": True})
-    assert fhir.post("/Patient", content=gzip.compress(body), headers=headers).json()["active"] is True
-    for wrong in (body, gzip.compress(body)[:-12], b""):
+    assert fhir.post("/Patient", content=pack(body), headers=headers).json()["active"] is True
+    for wrong in (body, pack(body)[:-12], b""):
         assert fhir.post("/Patient", content=wrong, headers=headers).status_code == 400
     headers["content-encoding"] = "br"
     assert fhir.post("/Patient", content=body, headers=headers).status_code == 415
