@@ -99,8 +99,15 @@ def _narrowed(provision: Json, rule: Rule) -> Rule | None:
         rule = replace(rule, in_doubt=True)
     for name, narrow in _NARROW.items():
         if name in provision:
-            rule = narrow(provision[name], rule)
+            value = provision[name]
+            rule = replace(rule, in_doubt=True) if _is_changed(value) else narrow(value, rule)
     return rule
+
+
+def _is_changed(entries: Any) -> bool:
+    """An extension changes the meaning of one of the actors, or of the data."""
+    found = entries if isinstance(entries, list) else ()
+    return any(isinstance(entry, Mapping) and "modifierExtension" in entry for entry in found)
 
 
 def _period(value: Any, rule: Rule) -> Rule:

@@ -114,7 +114,7 @@ def _actor(value: Any, use: Use, effect: str) -> Truth:
 
 
 def _is_actor(entry: Any, use: Use) -> Truth:
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, Mapping) or "modifierExtension" in entry:
         return None
     return every([_has_role(entry.get("role"), use.actor.role), _is_referred(entry.get("reference"), use)])
 
@@ -219,9 +219,11 @@ def _data(value: Any, use: Use, effect: str) -> Truth:
 
 
 def _is_data(entry: Any, resource: Mapping[str, Any]) -> Truth:
-    if isinstance(entry, Mapping) and entry.get("meaning") == "authoredby":
+    if not isinstance(entry, Mapping) or "modifierExtension" in entry:
+        return None
+    if entry.get("meaning") == "authoredby":
         return is_from(entry, resource)
-    reference = entry.get("reference") if isinstance(entry, Mapping) else None
+    reference = entry.get("reference")
     text = reference.get("reference") if isinstance(reference, Mapping) else None
     if not isinstance(text, str) or "://" in text:
         return None

@@ -66,7 +66,7 @@ def reference_of(entry: Any) -> str:
 def is_from(entry: Any, resource: Json) -> Truth:
     """Whether the resource came from whom the entry names."""
     named, own = reference_of(entry), set(named_sources(resource))
-    if not named:
+    if not named or "modifierExtension" in entry:
         return None
     if named in own:
         return True

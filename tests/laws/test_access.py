@@ -45,12 +45,14 @@ REFERENCES = st.sampled_from(
     ["Practitioner/7", "Practitioner/8", "Organization/1", "https://elsewhere.example/Practitioner/7"]
 )
 ACTORS = st.builds(
-    lambda role, reference: {
+    lambda role, reference, is_changed: {
         "role": {"coding": [role]},
         **({"reference": {"reference": reference}} if reference else {}),
+        **({"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]} if is_changed else {}),
     },
     coding(ROLES, "IRCP", "PROV", "PAT", "CST", "AUT", "unheard-of"),
     st.none() | REFERENCES,
+    st.sampled_from([False] * 9 + [True]),
 )
 PERIODS = st.sampled_from(
     [
