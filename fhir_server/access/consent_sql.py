@@ -1,7 +1,7 @@
 """Consents as a condition on rows: no provision denies, sensitive categories are permitted by name, an exchange is permitted at all.
 
 A provision speaks where all its conditions hold and none of its exceptions speaks; a denial that speaks wins (access/consent.py).
-The rows stand in consent_rule and change with the Consent, in its transaction; store/sql/0034_consents.sql has the functions.
+The rows stand in consent_rule and change with the Consent, in its transaction; store/sql/0038_consent_versions.sql has the functions.
 https://hl7.org/fhir/R4/consent.html
 """
 
@@ -48,4 +48,6 @@ class Judged:
 
 
 def _of(row: str, kind: str) -> str:
-    return f"{row}.rid, {kind}::integer, {row}.patients, {row}.labels"
+    """A row of `history` has its type in the rid, and nothing in the index; so has a deletion."""
+    is_indexed = f"{row}.body IS NOT NULL" if kind == f"{row}.type" else "FALSE"
+    return f"{row}.rid, {kind}::integer, {row}.patients, {row}.labels, {is_indexed}"

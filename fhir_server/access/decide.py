@@ -92,6 +92,13 @@ class Access:
             asked = f"{interaction} of {resource_type}" if resource_type else interaction
             raise FhirError(Problem.FORBIDDEN, f"Not permitted: {asked}. Access: {self.reason}.")
 
+    def sees_all(self, resource_type: str) -> bool:
+        """Every resource of the type may be read, whosever it is: who knows an id learns nothing from whether it is there."""
+        if self.actor.role is Role.PATIENT or is_judged(self.actor.role, self.purpose):
+            return False
+        plain = (s for s in self.scopes if not s.query and s.context != "patient" and s.covers(resource_type))
+        return resource_type in RULES[self.actor.role].types("r") and any("r" in s.letters for s in plain)
+
     def _operates(self, operation: str, resource_type: str) -> bool:
         roles, letter = OPERATIONS.get(operation, (frozenset({Role.SYSTEM}), "r"))
         if self.actor.role not in roles or not self.scopes:

@@ -25,6 +25,7 @@ from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.profiles.binding import CodesOfSets, CompiledSets
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.r4.profiles.library import Library
+from fhir_server.r4.reference import local_references
 from fhir_server.search.compile import CodesOf, Compiler, no_codes
 from fhir_server.search.parameters import Registry
 from fhir_server.search.parse import Limits
@@ -32,8 +33,9 @@ from fhir_server.settings import Settings
 from fhir_server.store.database import Database
 from fhir_server.store.identities import Identity
 from fhir_server.store.parameters import Parameters
+from fhir_server.store.read import several
 from fhir_server.store.trail import Trail
-from fhir_server.store.write import Applied, Write, Writer
+from fhir_server.store.write import Applied, Write, Writer, not_there
 from terminology.codes.catalog import Catalog, Shelves
 
 
@@ -148,6 +150,8 @@ class Context:
 
     def apply(self, connection: Connection[Any], writes: list[Write], interaction: str = "") -> Applied:
         """Write under this context's clock, and record it."""
+        if self.service.writer.enforce_references:
+            self._require_reached(connection, writes)
         applied = self.service.writer.apply(connection, writes, self.now())
         self.seen.update(applied.rids)
         if self.trail:
@@ -198,18 +202,30 @@ class Context:
                 self.trail.write_all(connection)
 
     def require_visible(self, resource_type: str, logical_id: str) -> None:
-        """Raises FORBIDDEN where the resource is there but this Access does not reach it: nobody writes what he may not read."""
+        """Raises FORBIDDEN where this Access does not reach the resource, be it there or not: nobody writes what he may not read, and
+        nobody learns by a write whether it is there. Who sees all of a type may also write under a new id."""
+        if not self.reaches(resource_type, logical_id):
+            said = "This token does not permit the write: by PUT only what is there and may be read; POST makes a new resource."
+            raise FhirError(Problem.FORBIDDEN, said)
+
+    def _require_reached(self, connection: Connection[Any], writes: Sequence[Write]) -> None:
+        """Raises INVALID where a reference leads to what may not be read, as to what is not there."""
+        own = {(write.type, write.id) for write in writes}
+        named = {pair for write in writes if write.resource for pair in local_references(write.resource)}
+        wanted = [pair for pair in named - own if not self.access.sees_all(pair[0])]
+        missing = len(wanted) - len(several(connection, self.access, wanted)) if wanted else 0
+        if missing:
+            raise FhirError(Problem.INVALID, not_there(missing))
+
+    def reaches(self, resource_type: str, logical_id: str) -> bool:
+        """Whether the resource is there and may be read; always, where nothing of its type is withheld. Needs the running transaction."""
+        if self.access.sees_all(resource_type):
+            return True
+        assert self.connection is not None
         allowed = self.access.on("r")
-        if allowed.text == "TRUE" or self.connection is None:
-            return
-        query = (
-            f"SELECT ({allowed.text}) FROM resource r WHERE r.type = %s AND r.id = %s AND r.body IS NOT NULL"
-        )
-        row = self.connection.execute(
-            query, (*allowed.values, TYPE_CODE[resource_type], logical_id)
-        ).fetchone()
-        if row is not None and not row[0]:
-            raise FhirError(Problem.FORBIDDEN, "This token does not permit the write.")
+        query = f"SELECT FROM resource r WHERE r.type = %s AND r.id = %s AND r.body IS NOT NULL AND ({allowed.text})"
+        values = (TYPE_CODE[resource_type], logical_id, *allowed.values)
+        return self.connection.execute(query, values).fetchone() is not None
 
     def now(self) -> datetime:
         """The clock's time."""

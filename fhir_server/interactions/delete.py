@@ -8,9 +8,11 @@ from __future__ import annotations
 from fhir_server.interactions import conditional
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.writing import again
-from fhir_server.r4.outcome import information
+from fhir_server.r4.outcome import FhirError, Problem, information
 from fhir_server.store.write import Write
 
+NOT_THERE = "If-Match: there is no such version."
+"""For what is not there, and for what may not be read."""
 MOST_AT_ONCE = 10_000
 """Resources that one conditional delete may remove; more have to be narrowed."""
 
@@ -41,9 +43,10 @@ def matching(context: Context, resource_type: str, criteria: str) -> list[str]:
 def _delete(context: Context, resource_type: str, ids: list[str], if_match: int | None) -> Result:
     with context.transaction() as inside:
         assert inside.connection is not None
-        for logical_id in ids:
-            inside.require_visible(resource_type, logical_id)
-        writes = [Write(resource_type, logical_id, None, if_match=if_match) for logical_id in ids]
+        reached = [logical_id for logical_id in ids if inside.reaches(resource_type, logical_id)]
+        if if_match is not None and len(reached) < len(ids):
+            raise FhirError(Problem.PRECONDITION_FAILED, NOT_THERE)
+        writes = [Write(resource_type, logical_id, None, if_match=if_match) for logical_id in reached]
         inside.apply(inside.connection, writes)
     gone = sum(write.changed for write in writes)
     said = information(f"{gone} deleted." if gone else "There was nothing to delete.")

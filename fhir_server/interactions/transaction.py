@@ -95,8 +95,7 @@ def _delete(context: Context, entries: Sequence[Entry], results: dict[int, Resul
 
 def _deleted_ids(context: Context, entry: Entry) -> list[str]:
     if entry.id:
-        context.require_visible(entry.type, entry.id)
-        return [entry.id]
+        return [entry.id] if context.reaches(entry.type, entry.id) else []
     return matching(context, entry.type, entry.query)
 
 
@@ -227,6 +226,8 @@ def _identity(context: Context, entry: Entry, results: dict[int, Result]) -> Wri
             "The resource's id is not the id of the match.",
             f"{entry.place}.resource.id",
         )
+    if given and not found:
+        context.require_visible(entry.type, check_id(given))
     named_id = found or given or context.service.new_id()
     return Write(entry.type, check_id(named_id), None, if_match=entry.if_match, place=entry.place)
 

@@ -46,12 +46,17 @@ def _update(
     context: Context, resource_type: str, logical_id: str, resource: dict[str, Any], if_match: int | None
 ) -> Result:
     with context.transaction() as inside:
-        assert inside.connection is not None
         inside.require_visible(resource_type, logical_id)
-        make_local(inside, resource)
-        write = Write(resource_type, logical_id, resource, if_match=if_match)
-        keep_profiles(inside, write)
-        inside.apply(inside.connection, [write])
+        return _written(inside, resource_type, resource, if_match)
+
+
+def _written(inside: Context, resource_type: str, resource: dict[str, Any], if_match: int | None) -> Result:
+    """Write it, in the running transaction."""
+    assert inside.connection is not None
+    make_local(inside, resource)
+    write = Write(resource_type, resource["id"], resource, if_match=if_match)
+    keep_profiles(inside, write)
+    inside.apply(inside.connection, [write])
     return result_of(write)
 
 
@@ -65,5 +70,7 @@ def _conditional(
             raise FhirError(
                 Problem.BAD_REQUEST, "The body's id is not the id of the match.", f"{resource_type}.id"
             )
+        if given and not found:
+            inside.require_visible(resource_type, check_id(given))
         resource["id"] = check_id(found or given or context.service.new_id())
-        return _update(inside, resource_type, resource["id"], resource, if_match)
+        return _written(inside, resource_type, resource, if_match)

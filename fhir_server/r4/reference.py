@@ -131,3 +131,16 @@ def place_of(node: Any, text: str) -> str:
         if inner:
             return f"{step}.{inner}".removeprefix(".").replace(".[", "[")
     return ""
+
+
+def local_references(resource: dict[str, Any]) -> set[tuple[str, str]]:
+    """Type and id of what its relative references name."""
+    found = (_known(text) for text in references(resource))
+    return {(each.type, each.id) for each in found if each and each.kind is Kind.LOCAL}
+
+
+def _known(text: str) -> Reference | None:
+    try:
+        return parse(text)
+    except ValueError:
+        return None

@@ -149,7 +149,8 @@ class Writer:
         rows_of: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
         keys = self._said(writes)
         for write, change, said in zip(writes, found.changes, keys, strict=True):
-            rows_of[write.rid in current].append(self._row(write, change.patients, said))
+            held = current.get(write.rid)
+            rows_of[held is not None].append(self._row(write, change.patients, said, held))
         left = [(patient, row[0]) for row in rows_of[True] for patient in current[row[0]].patients]
         supersede(connection, rows_of[True], left, self.derived)
         rows.insert(connection, {"resource": rows_of[False], **found.tables})
@@ -215,11 +216,17 @@ class Writer:
         """The keys of what each says in words."""
         return self.words.keys([(_narrative(w), w.body if w.resource is not None else None) for w in writes])
 
-    def _row(self, write: Write, patients: tuple[int, ...], said: Keys) -> tuple[Any, ...]:
+    def _row(
+        self, write: Write, patients: tuple[int, ...], said: Keys, held: _Current | None
+    ) -> tuple[Any, ...]:
+        """A deletion stays in the compartments and under the labels of what was deleted: who might not read it learns nothing of it."""
         body = compress(write.body) if write.body is not None and write.resource is not None else None
         draft = write.resource is not None and self.is_draft(write.resource)
         kind = write.rid >> 40
         labels = bits_of(write.body, write.resource)
+        if write.resource is None and held is not None and held.body is not None:
+            before = decompress(held.body)
+            patients, labels = tuple(held.patients), bits_of(before, json.decode_object(before))
         return (
             *(write.rid, kind, write.id, write.version, write.last_updated, patients, draft, labels),
             *(*said, body),
@@ -310,8 +317,12 @@ def _refuse_missing(connection: Connection[Any], targets: dict[Identity, int]) -
     missing = "SELECT count(*) FROM resource WHERE rid = ANY(%s) AND body IS NULL"
     row = connection.execute(missing, (list(targets.values()),)).fetchone()
     if row and row[0]:
-        said = f"{row[0]} referenced resources are not there, and CHARTLINE_REFERENCES is enforce."
-        raise FhirError(Problem.INVALID, said)
+        raise FhirError(Problem.INVALID, not_there(row[0]))
+
+
+def not_there(count: int) -> str:
+    """What a write is told whose references lead to nothing, or to nothing that its writer may read."""
+    return f"{count} referenced resources are not there, and CHARTLINE_REFERENCES is enforce."
 
 
 def _give_rids(connection: Connection[Any], writes: list[Write]) -> None:

@@ -102,7 +102,7 @@ REQUESTS: list[tuple[str, str, Json | None, list[tuple[str, int, int]]]] = [
     ("GET", "Patient/a/Observation", None, [("search", 200, 1)]),
     ("POST", "Observation", OBSERVATION, [("create", 200, 1)]),
     ("PUT", "Observation/o", OBSERVATION | {"id": "o"}, [("update", 200, 1)]),
-    ("PUT", "Observation/new", OBSERVATION | {"id": "new"}, [("create", 200, 1)]),
+    ("PUT", "Observation/new", OBSERVATION | {"id": "new"}, [("update", 403, 0)]),
     ("DELETE", "Observation/o", None, [("delete", 200, 1)]),
     ("POST", "", BUNDLE, [("read", 200, 1), ("read", 404, 0), ("create", 200, 1)]),
     ("POST", "", BUNDLE | {"type": "transaction", "entry": BUNDLE["entry"][2:]}, [("create", 200, 1)]),
