@@ -52,18 +52,13 @@ def load_package(context: Context, package: Package) -> tuple[bool, int, list[Is
     good = list(_good(package.definitions, issues))
     results, missing = _written(context, package, good, issues)
     issues += _told(good, results)
-    issues += [
-        _warning(
-            "not-found", f"It needs {name} {version}, which is not loaded. What rests on it is not checked."
-        )
-        for name, version in missing.items()
-    ]
+    issues += missing
     return any(result.changed for result in results), len(good), issues
 
 
 def _written(
     context: Context, package: Package, good: list[Json], issues: list[Issue]
-) -> tuple[list[Result], dict[str, str]]:
+) -> tuple[list[Result], list[Issue]]:
     """Write them; one that the server refuses (a search parameter that it cannot carry out) is named and left out."""
     while True:
         try:
@@ -85,15 +80,31 @@ def _named(found: Json) -> str:
     return f"{found['resourceType']} {found.get('url')}"[:200]
 
 
-def _attempt(context: Context, package: Package, good: list[Json]) -> tuple[list[Result], dict[str, str]]:
+def _attempt(context: Context, package: Package, good: list[Json]) -> tuple[list[Result], list[Issue]]:
     with context.transaction() as inside:
         assert inside.connection is not None
         known = store.loaded(inside.connection)
-        missing = {name: version for name, version in package.needs.items() if name not in known}
+        missing = [
+            _lacking(name, version, known.get(name, set()))
+            for name, version in package.needs.items()
+            if not files.is_met(version, known.get(name, set()))
+        ]
         bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(found) for found in good]}
         results = transaction(inside, entries_of(bundle), known_content=True)
         store.remember(inside.connection, package.name, package.version, context.now())
     return results, missing
+
+
+def _lacking(name: str, version: str, there: set[str]) -> Issue:
+    """A package that is needed: it is not here at all, or in other versions, whose definitions count then."""
+    if there:
+        loaded = ", ".join(sorted(there))
+        return _warning(
+            "not-found", f"It needs {name} {version}; loaded is {loaded}, whose definitions count instead."
+        )
+    return _warning(
+        "not-found", f"It needs {name} {version}, which is not loaded. What rests on it is not checked."
+    )
 
 
 def _told(good: Sequence[Json], results: Sequence[Result]) -> list[Issue]:

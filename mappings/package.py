@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json as plain
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -129,6 +129,15 @@ def _package(manifest: Json, found: list[Json], unread: list[str]) -> Package:
         {str(n): str(v) for n, v in needs.items() if n not in BUILT_IN} if isinstance(needs, dict) else {}
     )
     return Package(manifest["name"], str(manifest.get("version", "")), wanted, found, unread)
+
+
+def is_met(version: str, there: Collection[str]) -> bool:
+    """Whether one of the versions will do: the same, one that `4.0.x` stands for, or any where `current`, `dev` or `latest` is asked for."""
+    if version in ("", "current", "dev", "latest"):
+        return bool(there)
+    if version.endswith(".x"):
+        return any(one.startswith(version[:-1]) for one in there)
+    return version in there
 
 
 def by_need(packages: Iterable[tuple[str, Package]]) -> list[tuple[str, Package]]:

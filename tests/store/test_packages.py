@@ -141,6 +141,25 @@ def test_a_missing_dependency_is_named_and_the_rest_is_loaded(context: Context, 
     assert found.status == "loaded"
 
 
+@pytest.mark.parametrize(
+    ("needed", "issues"),
+    [
+        ("3.0.0", []),
+        ("3.0.x", []),
+        ("current", []),
+        ("4.0.0", ["It needs org.example.base 4.0.0; loaded is 3.0.0, whose definitions count instead."]),
+    ],
+)
+def test_another_version_of_what_is_needed_is_named(
+    context: Context, tmp_path: Path, needed: str, issues: list[str]
+) -> None:
+    needs = {**MANIFEST, "dependencies": {"org.example.base": needed}}
+    base = package(tmp_path / "b.tgz", [], {"name": "org.example.base", "version": "3.0.0"})
+    found = loaded(context, base, package(tmp_path / "a.tgz", definitions(), needs))
+    assert [said(one) for one in found] == [[], issues]
+    assert [one.status for one in found][-1] == "loaded"
+
+
 def test_packages_are_loaded_behind_those_that_they_need(context: Context, tmp_path: Path) -> None:
     needs = {**MANIFEST, "dependencies": {"org.example.base": "3.0.0"}}
     paths = [
