@@ -9,12 +9,13 @@ import html
 import json
 import re
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
-from fhirpathpy.engine.nodes import FP_Quantity, FP_Time, FP_TimeBase
+from fhirpathpy.engine.nodes import FP_DateTime, FP_Quantity, FP_Time, FP_TimeBase
 
 from fhir_server.r4.fhirpath_known import CannotTell, conforms_to, member_of, resolve
+from fhir_server.r4.fhirpath_moments import WHOLE, moment_boundary
 from fhir_server.r4.narrative import narrative
 from terminology.ucum import canonical_factor
 
@@ -43,7 +44,43 @@ def _unescape(values: Values, target: Any) -> Values:
     text = _text(values)
     if text is None or target not in ("html", "json"):
         return []
-    return [html.unescape(text) if target == "html" else json.loads(f'"{text}"')]
+    return [html.unescape(text) if target == "html" else json.loads(f'"{_BARE_QUOTE.sub(_QUOTE, text)}"')]
+
+
+_BARE_QUOTE, _QUOTE = re.compile(r'(?<!\\)"'), r"\""
+
+
+def _starts_with(values: Values, prefix: Any) -> Values:
+    text = _text(values)
+    return [] if text is None or not isinstance(prefix, str) else [text.startswith(prefix)]
+
+
+def _index_of(values: Values, part: Any) -> Values:
+    text = _text(values)
+    return [] if text is None or not isinstance(part, str) else [text.find(part)]
+
+
+def _replace(values: Values, part: Any, other: Any) -> Values:
+    text = _text(values)
+    if text is None or not isinstance(part, str) or not isinstance(other, str):
+        return []
+    return [text.replace(part, other)]
+
+
+def _replace_matches(values: Values, pattern: Any, other: Any) -> Values:
+    """An empty pattern matches nothing here. `$1` and `${name}` are groups."""
+    text = _text(values)
+    if text is None or not isinstance(pattern, str) or not isinstance(other, str):
+        return []
+    by = re.sub(r"\$(?:(\d+)|\{(\w+)\})", lambda m: rf"\g<{m[1] or m[2]}>", other)
+    return [re.sub(pattern, by, text) if pattern else text]
+
+
+def _round(values: Values, digits: Any = 0) -> Values:
+    if len(values) != 1 or not _is_number(values[0]) or not isinstance(digits, int):
+        return []
+    found = Decimal(str(values[0])).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return [found if digits else int(found)]
 
 
 def _has_value(values: Values) -> Values:
@@ -98,22 +135,34 @@ def _exponent(value: Decimal) -> int:
     return found if isinstance(found, int) else 0
 
 
+DEFAULT = 8
+"""Decimal places of a boundary where nothing is said."""
+
+
+def _moment(text: str, digits: int, is_high: bool) -> Values:
+    found = moment_boundary(text, digits, is_high=is_high)
+    check: Any = FP_TimeBase.check_string
+    return [] if found is None else [check(FP_DateTime, found) or found]
+
+
 def _boundary(rounding: str, sign: int, seconds: str) -> Callable[..., Values]:
     """`lowBoundary` or `highBoundary`: the end of the interval that the digits of a value leave open."""
 
-    def boundary(values: Values, digits: Any = 8) -> Values:
-        if len(values) != 1 or digits == [] or not 0 <= digits <= MOST_DIGITS:
+    def boundary(values: Values, digits: Any = None) -> Values:
+        if len(values) != 1 or digits == [] or not 0 <= (digits or 0) <= MOST_DIGITS:
             return []
-        value = values[0]
+        value, places = values[0], DEFAULT if digits is None else digits
         if isinstance(value, FP_Quantity):
-            return [_quantity(found, value.unit) for found in boundary([value.value], digits)]
+            return [_quantity(found, value.unit) for found in boundary([value.value], places)]
+        if isinstance(value, (str, FP_TimeBase)) and not isinstance(value, FP_Time):
+            return _moment(str(getattr(value, "asStr", value)), WHOLE if digits is None else digits, sign > 0)
         if isinstance(value, FP_Time) and len(str(value.asStr)) == len("10:30"):
             return [f"{value.asStr}:{seconds}"]
         if not _is_number(value):
             return []
         exact = Decimal(str(value))
         half = Decimal(5).scaleb(_exponent(exact) - 1)
-        return [(exact + sign * half).quantize(Decimal(1).scaleb(-int(digits)), rounding)]
+        return [(exact + sign * half).quantize(Decimal(1).scaleb(-int(places)), rounding)]
 
     return boundary
 
@@ -149,6 +198,11 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "matchesFull": {"fn": _matches_full, "arity": {1: [["String"]]}},
     "escape": {"fn": _escape, "arity": {1: [["String"]]}},
     "unescape": {"fn": _unescape, "arity": {1: [["String"]]}},
+    "startsWith": {"fn": _starts_with, "arity": {1: [["String"]]}},
+    "indexOf": {"fn": _index_of, "arity": {1: [["String"]]}},
+    "replace": {"fn": _replace, "arity": {2: [["String"], ["String"]]}},
+    "replaceMatches": {"fn": _replace_matches, "arity": {2: [["String"], ["String"]]}},
+    "round": {"fn": _round, "arity": {0: [], 1: [["Integer"]]}},
     "toString": {"fn": _to_string},
     "precision": {"fn": _precision},
     "lowBoundary": {"fn": _boundary(ROUND_FLOOR, -1, "00.000"), "arity": {0: [], 1: [["Integer"]]}},
