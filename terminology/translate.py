@@ -13,6 +13,8 @@ from terminology.concept_map import BACKWARDS, NO_MATCH, ConceptMap, Group, Othe
 
 Find = Callable[[str], ConceptMap | None]
 """The map of a canonical, for `unmapped.mode = other-map`."""
+MOST_MAPS = 20
+"""Maps that leave a code to each other, one after the other."""
 UNLISTED = "relatedto"
 """The equivalence of what `unmapped` gives: R4 gives it none, and nobody has compared the two concepts."""
 
@@ -109,7 +111,7 @@ def _of_unlisted(
         yield Match(same, UNLISTED, map, group.target_version)
     elif unmapped.mode == "fixed":
         yield Match(unmapped.coding, UNLISTED, map, group.target_version)
-    elif unmapped.mode == "other-map" and unmapped.url not in around:
+    elif unmapped.mode == "other-map" and unmapped.url not in around and len(around) < MOST_MAPS:
         other = find(unmapped.url)
         if other is not None:
             yield from translate(other, coding, asked, find, version, (*around, unmapped.url))

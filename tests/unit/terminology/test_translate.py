@@ -79,6 +79,15 @@ def test_a_code_of_another_system_has_no_translation(found: list[dict[str, Any]]
     assert asked(made(found), Coding("s", "a"), Asked(target_system="u")) == []
 
 
+def test_maps_that_leave_a_code_to_one_another_come_to_an_end() -> None:
+    def chain(canonical: str) -> ConceptMap:
+        number = int(canonical.rpartition("/")[2]) + 1
+        group = {"source": "s", "target": "t", "element": [{"code": "other"}]}
+        return parse({"group": [group | {"unmapped": {"mode": "other-map", "url": f"http://m/{number}"}}]})
+
+    assert list(translate(chain("http://m/0"), Coding("s", "a"), Asked(), chain)) == []
+
+
 def test_an_unmatched_code_is_no_translation_and_ignores_what_stands_for_the_unlisted() -> None:
     group = {"source": "s", "target": "t", "unmapped": {"mode": "provided"}}
     map = parse({"group": [group | {"element": [{"code": "a", "target": [{"equivalence": "unmatched"}]}]}]})
