@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -22,8 +22,10 @@ WHERE own.rid = %s AND r.body IS NOT NULL AND p.status <> 'entered-in-error' AND
 """
 
 
-def with_earlier(connection: Connection[Any], access: Access, found: Version) -> list[Evidence]:
-    """The resource first, then what it is compared with, or made of."""
+def with_earlier(
+    connection: Connection[Any], access: Access, found: Version, allows: Callable[[bytes | None], bool]
+) -> list[Evidence]:
+    """The resource first, then what it is compared with, or made of, as far as the Consents let it be used."""
     others = _results(connection, access, found) if found.type == "DiagnosticReport" else []
     if found.type == "Observation":
         allowed = access.on("r")
@@ -31,7 +33,8 @@ def with_earlier(connection: Connection[Any], access: Access, found: Version) ->
             _SAME_CODE.format(access=allowed.text), (found.rid, *allowed.values, EARLIER)
         ).fetchall()
         others = [version_of(row) for row in rows]
-    return [evidence_from(v.body, v.version, access.purpose) for v in (found, *others) if v.body is not None]
+    kept = [found, *(version for version in others if allows(version.body))]
+    return [evidence_from(v.body, v.version, access.purpose) for v in kept if v.body is not None]
 
 
 def _results(connection: Connection[Any], access: Access, report: Version) -> Sequence[Version]:

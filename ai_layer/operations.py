@@ -124,7 +124,7 @@ def _explain(context: Context, request: OperationRequest) -> Result | EventStrea
         refusal = refused(allowed) or withheld(allowed, found.body)
         if refusal:
             return _answered(recorded(inside, "explain", patient_id, refusal, reference), request)
-        evidence = with_earlier(inside.connection, context.access, found)
+        evidence = with_earlier(inside.connection, context.access, found, allowed.allows)
         item = evidence_from(found.body, found.version, context.access.purpose)
         question = understand(item.label or request.type, language, context.now())
         medicines = medicines_beside(inside, patient_id, allowed, settings, evidence)

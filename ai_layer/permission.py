@@ -16,8 +16,8 @@ from ai_layer.minimum import needs_nothing
 from ai_layer.retrieve import Found
 from ai_layer.settings import AiSettings
 from fhir_server.access.consent import Decision, Mode, permits
+from fhir_server.access.sensitive import labelled
 from fhir_server.interactions.context import Context
-from fhir_server.r4 import json
 
 Json = dict[str, Any]
 WITHHELD = "Part of the record is withheld by a Consent."
@@ -37,7 +37,7 @@ class Permission:
         """Whether this resource may be used."""
         if not self.decision.narrowed:
             return self.decision.permit
-        return self._decide(json.decode_object(body or b"{}")).permit
+        return self._decide(labelled(body or b"{}")).permit
 
     def kept(self, found: Sequence[Found]) -> list[Found]:
         """What was found, less what is withheld."""

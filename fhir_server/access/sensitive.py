@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
+from fhir_server.r4 import json as exact
+
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 SYSTEMS = {
     "http://hl7.org/fhir/sid/icd-10-cm": "icd10",
@@ -47,6 +49,17 @@ def bits_of(body: bytes | None, resource: Mapping[str, Any] | None) -> int:
     for system, code in _codings(resource):
         found |= _bit(SYSTEMS.get(system, ""), code)
     return found
+
+
+def labelled(body: bytes) -> dict[str, Any]:
+    """A stored resource with the labels that the table gives it, beside its writer's: what a Consent about labels is asked of."""
+    resource: dict[str, Any] = exact.decode_object(body)
+    found = [{"system": ACT_CODE, "code": name} for name in names(bits_of(body, resource))]
+    if not found:
+        return resource
+    meta = resource.get("meta")
+    own = meta if isinstance(meta, dict) else {}
+    return {**resource, "meta": {**own, "security": [*own.get("security", ()), *found]}}
 
 
 def bit_of_label(system: str, code: str) -> int:
