@@ -26,6 +26,7 @@ from fhir_server.operations.publish import publish
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest import openapi, response
 from fhir_server.rest.auth import authenticator
+from fhir_server.rest.docs_page import add_page
 from fhir_server.rest.endpoint import Endpoint, incoming_of, sent
 from fhir_server.rest.health import health_router
 from fhir_server.rest.keeper import Keeper
@@ -54,7 +55,7 @@ def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
         service.database.close()
 
     publish(Context(service, decide(Actor.system("chartline"), Purpose.HOPERAT), "/fhir", trail=None))
-    app = FastAPI(title="Chartline", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="Chartline", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     is_outside = bool(service.settings.oidc_issuer)
     way_in: list[MakeRouter] = [outside_router] if is_outside else [oauth_router, auth_router]
     for make in way_in:  # before /fhir: one of their addresses lies below that
@@ -68,6 +69,7 @@ def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
     _allow_browsers(app, service.settings.cors_origins)
     _answer_in_fhir(app, service)
     openapi.describe(app, service)
+    add_page(app)
     return app
 
 

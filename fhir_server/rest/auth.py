@@ -29,7 +29,7 @@ from fhir_server.rest.restriction import restriction_compiler
 from fhir_server.rest.revocations import Revocations
 from fhir_server.rest.signin import SignIn
 from fhir_server.rest.tokens import HOUR, SESSION, Token, Tokens, refusal
-from fhir_server.settings import Settings
+from fhir_server.settings import Settings, is_loopback
 from fhir_server.store.database import Database
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -86,7 +86,11 @@ class Auth:
         return decide(actor, purpose or usual_purpose(actor.role), self.compile_query, mode)
 
     def _actor_with_auth_off(self, incoming: Incoming) -> Actor:
-        """Who signs in is that user; everybody else the system, but for pages of other sites."""
+        """Who signs in is that user; everybody else the system, but for pages of other sites.
+
+        A page may call this machine by a name of its own (DNS rebinding), and is then a page of the same site to the browser: so the
+        name has to be one of this machine's."""
+        require_own_name(incoming, self.settings.base_url)
         if incoming.method not in SAFE_METHODS and "origin" in incoming.headers:
             require_own_page(incoming, self.settings.cors_origins)
         try:
@@ -163,6 +167,18 @@ def require_own_page(incoming: Incoming, others: str = "") -> None:
     if not shown:
         raise FhirError(
             Problem.FORBIDDEN, f"With a session a change needs the header Origin or {PAGE_HEADER}."
+        )
+
+
+def require_own_name(incoming: Incoming, base_url: str) -> None:
+    """Raises FORBIDDEN where the server was called by a name that is neither loopback nor its own."""
+    try:
+        called = urlsplit(f"//{incoming.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        called = ""
+    if not (is_loopback(called) or (called and called == urlsplit(base_url).hostname)):
+        raise FhirError(
+            Problem.FORBIDDEN, "With --auth off the server answers to this machine's own names only."
         )
 
 

@@ -145,7 +145,7 @@ def test_only_the_capability_statement_is_open_to_anybody(service: Service) -> N
 
 def test_with_auth_off_everybody_is_the_system_but_who_signed_in(service: Service) -> None:
     token = issue_token(service, Role.PATIENT, "a")
-    auth = replace(auth_of(service), settings=Settings(auth="off"))
+    auth = replace(auth_of(service), settings=Settings(auth="off", base_url="http://testserver"))
     assert auth.actor_of(_incoming()).role is Role.SYSTEM
     assert auth.actor_of(_incoming(authorization="Bearer x.y.z")).role is Role.SYSTEM
     assert auth.actor_of(_incoming("POST")).role is Role.SYSTEM
@@ -153,7 +153,10 @@ def test_with_auth_off_everybody_is_the_system_but_who_signed_in(service: Servic
 
 
 def test_with_auth_off_a_page_of_another_site_changes_nothing(service: Service) -> None:
-    auth = replace(auth_of(service), settings=Settings(auth="off", cors_origins="https://app.example"))
+    auth = replace(
+        auth_of(service),
+        settings=Settings(auth="off", base_url="http://testserver", cors_origins="https://app.example"),
+    )
     assert auth.actor_of(_incoming("POST", origin="http://testserver")).role is Role.SYSTEM
     assert auth.actor_of(_incoming("POST", origin="https://app.example")).role is Role.SYSTEM
     with pytest.raises(FhirError) as caught:
