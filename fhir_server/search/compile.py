@@ -38,7 +38,7 @@ from fhir_server.search.query import (
 from fhir_server.search.ranking import NoRanker, Ranking
 from fhir_server.search.types import composite, date, number, quantity, reference, string, token, uri
 from fhir_server.search.types.asked import Asked, unescape
-from fhir_server.sql import Fragment, all_of, any_of
+from fhir_server.sql import FALSE, Fragment, all_of, any_of
 
 Where = Callable[[Asked], Fragment]
 WHERE: dict[str, Where] = {
@@ -182,6 +182,8 @@ def _value(compiler: Compiler, found: Match, value: str, alias: str) -> Fragment
         value, found.name or parameter.code, compiler.now, compiler.base, found.modifier, targets, alias
     )
     asked = replace(asked, narrowed=parameter.narrowed)
+    if parameter.base == "Bundle" and parameter.type == "reference":
+        return _leading(asked)
     if parameter.type == "composite":
         return composite.where(asked, parameter.components)
     if parameter.type == "token" and found.modifier in ("in", "above", "below"):
@@ -189,6 +191,16 @@ def _value(compiler: Compiler, found: Match, value: str, alias: str) -> Fragment
     if found.modifier == "identifier":
         return token.where(replace(asked, modifier=""))
     return WHERE[parameter.type](asked)
+
+
+def _leading(asked: Asked) -> Fragment:
+    """The first resource of a Bundle stands in the Bundle alone: it is asked for by the id that it has there."""
+    kind, _, logical_id = unescape(asked.text).rpartition("/")
+    if kind not in ("", *asked.types):
+        return FALSE
+    lo, hi = contained_range(asked.types[0])
+    same = f"SELECT c.rid FROM contained c WHERE c.rid >= {lo} AND c.rid < {hi} AND c.id = %s"
+    return Fragment(f"{asked.column('target')} IN ({same})", (logical_id,))
 
 
 def _coded(compiler: Compiler, asked: Asked) -> Fragment:

@@ -6,16 +6,18 @@ https://hl7.org/fhir/R4/search.html#contained
 
 from __future__ import annotations
 
+from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.search.compile import Compiler, Place
 from fhir_server.search.parameters import contained_range
 from fhir_server.search.query import Query
 from fhir_server.sql import Fragment, all_of
 
-_INSIDE = """
+_INSIDE = f"""
 SELECT c.rid, ((c.rid >> 40) & 65535)::smallint AS type, c.id, t.rid AS container, t.version, t.last_updated, t.body,
     NULL::bigint AS narrative, NULL::bigint AS content, (t.type || '/' || t.id || '#' || c.id) AS label
-FROM contained c JOIN resource t ON t.rid = c.container
+FROM contained c JOIN resource t ON t.rid = c.container AND t.type <> {TYPE_CODE["Bundle"]}
 """
+"""Of a Bundle's entries none counts as contained here."""
 _WHOLE = "SELECT t.rid, t.type, t.id, t.rid, t.version, t.last_updated, t.body, t.narrative, t.content, t.id FROM resource t"
 
 

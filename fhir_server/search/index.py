@@ -5,7 +5,7 @@ Each parameter is tried only where the resource has the member that its expressi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -110,12 +110,33 @@ def _token(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> 
 
 def _reference(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:
     """A reference's identifier is a token under the parameter's negative number: `:identifier` asks for it."""
-    for value in _values(parameter, resource):
+    for value in _values(parameter, resource) if parameter.base != "Bundle" else _led(parameter, resource):
         for row in reference.rows(value):
             found.setdefault("reference_index", set()).add((parameter.id, *row))
         if isinstance(value, dict) and isinstance(value.get("identifier"), dict):
             for identifier in token.rows(value["identifier"]):
                 found.setdefault("token_index", set()).add((-parameter.id, *identifier))
+
+
+def leading(resource: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The Composition of a document, or the MessageHeader of a message: the first resource of such a Bundle, where it has an id."""
+    wanted = _LEADING.get(resource.get("type", "")) if resource["resourceType"] == "Bundle" else None
+    entries = resource.get("entry")
+    first = entries[0].get("resource") if wanted and isinstance(entries, list) and entries else None
+    is_it = (
+        isinstance(first, dict) and first.get("resourceType") == wanted and isinstance(first.get("id"), str)
+    )
+    return first if is_it else None
+
+
+_LEADING = {"document": "Composition", "message": "MessageHeader"}
+
+
+def _led(parameter: Parameter, bundle: dict[str, Any]) -> list[dict[str, str]]:
+    """A Bundle's reference parameters lead into the Bundle. https://hl7.org/fhir/R4/bundle.html#search"""
+    first = leading(bundle)
+    is_meant = first is not None and first["resourceType"] in parameter.targets
+    return [{"reference": f"#{first['id']}"}] if first and is_meant else []
 
 
 def _composite(parameter: Parameter, resource: dict[str, Any], found: IndexRows) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import Connection
 
 from fhir_server.r4.definitions import TYPE_CODE
-from fhir_server.search.index import Indexer, IndexRows
+from fhir_server.search.index import Indexer, IndexRows, leading
 from fhir_server.search.parameters import CONTAINED
 from fhir_server.search.types.reference import INSIDE
 from fhir_server.store.identities import Identity, new_rids
@@ -30,7 +30,13 @@ class Part:
 
 
 def parts(resource: Mapping[str, Any] | None, indexer: Indexer) -> list[Part]:
-    """What the resource contains, with its index rows; only what has an id can be referred to."""
+    """What the resource contains, with its index rows; only what has an id can be referred to.
+
+    Of a document or message its first resource counts as contained, so that `Bundle?composition.type` leads there.
+    """
+    if resource and resource["resourceType"] == "Bundle":
+        first = leading(resource)
+        return [Part(first["resourceType"], first["id"], indexer.rows(first))] if first else []
     inner = resource.get("contained") if resource else None
     return [Part(r["resourceType"], r["id"], indexer.rows(r)) for r in _usable(inner)] if inner else []
 

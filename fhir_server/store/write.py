@@ -189,7 +189,15 @@ class Writer:
         outside, texts = symbols([*indexed, *(part.rows for part in every_part)])
         targets = self.identities.targets(connection, outside - own.keys(), now)
         if self.enforce_references:
-            _refuse_missing(connection, targets)
+            inside, _ = symbols(
+                [
+                    part.rows
+                    for w, found in zip(writes, parts, strict=True)
+                    if w.type == "Bundle"
+                    for part in found
+                ]
+            )
+            _refuse_missing(connection, {k: v for k, v in targets.items() if k not in inside})
         numbers = self.terms.numbers(texts)
         rids = targets | own
         tables: dict[str, list[tuple[Any, ...]]] = {"compartment": [], "contained": []}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fhir_server.interactions.create import create
+from fhir_server.interactions.search import search
 from fhir_server.r4.outcome import FhirError, Problem
-from tests.service import context_of, put, service_on
+from tests.service import context_of, ids, put, service_on
 
 RESULT = {
     "resourceType": "Observation",
@@ -30,4 +31,21 @@ def test_enforce_refuses_it_until_it_is_there(dsn: str) -> None:
     assert caught.value.problem is Problem.INVALID
     put(context, {"Patient/later": {"active": True}})
     assert create(context, "Observation", dict(RESULT)).status == 201
+    service.database.close()
+
+
+DOCUMENT = {
+    "resourceType": "Bundle",
+    "type": "document",
+    "entry": [
+        {"resource": {"resourceType": "Composition", "id": "c", "subject": {"reference": "Patient/inside"}}}
+    ],
+}
+
+
+def test_enforce_asks_nothing_of_what_stands_inside_a_document(dsn: str) -> None:
+    service = service_on(dsn, references="enforce")
+    context = context_of(service)
+    put(context, {"Bundle/d": DOCUMENT})
+    assert ids(search(context, "Bundle", [("composition.subject", "Patient/inside")]).body) == ["d"]
     service.database.close()
