@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/conceptmap-operation-translate.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -160,7 +161,11 @@ def _end(map: ConceptMap, asked: Asked) -> str:
 
 
 def _plain(canonical: str) -> str:
-    return canonical.partition("|")[0]
+    return _MOVED.sub(r"http://terminology.hl7.org/ValueSet/\1", canonical.partition("|")[0])
+
+
+_MOVED = re.compile(r"http://hl7\.org/fhir/ValueSet/(v[23]-)")
+"""R4 moved the value sets of v2 and v3; its page on $translate still asks by the old name."""
 
 
 def _value_set(context: Context, text: str) -> str:
