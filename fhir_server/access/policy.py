@@ -71,7 +71,7 @@ RULES: dict[Role, Rule] = {
     Role.SYSTEM: Rule(EVERY, EVERY, frozenset(Purpose), _types("system user patient")),
     Role.CLINICIAN: Rule(
         EVERY - SECURITY,
-        EVERY - SECURITY - KNOWLEDGE - DIRECTORY - {"Provenance"} | {"Medication"},
+        EVERY - SECURITY - KNOWLEDGE - DIRECTORY - {"Provenance", "Consent"} | {"Medication"},
         frozenset({Purpose.TREAT, Purpose.ETREAT, Purpose.BTG, Purpose.CAREMGT, Purpose.COC}),
         _types("user patient"),
     ),

@@ -36,3 +36,9 @@ def test_only_a_clinician_signs_off() -> None:
 
 def test_research_and_payment_are_no_purpose_of_treatment_roles() -> None:
     assert Purpose.HRESCH not in policy.RULES[Role.CLINICIAN].purposes
+
+
+@pytest.mark.parametrize("role", [Role.CLINICIAN, Role.STAFF, Role.PATIENT])
+def test_whom_a_consent_binds_does_not_write_one(role: Role) -> None:
+    """Who could write a Consent could permit to himself what is withheld from him, and take back what the patient denied."""
+    assert "Consent" not in policy.RULES[role].writes
