@@ -13,6 +13,7 @@ from ai_layer.drafts.seal import DraftSeal
 from ai_layer.index import PassageIndex
 from ai_layer.meaning import Meaning
 from ai_layer.settings import AiSettings
+from ai_layer.tools.serving import ToolServer
 from ai_layer.vectors import Vectors
 from ai_layer.web import web_router
 from fhir_server import service
@@ -47,7 +48,7 @@ def make_app() -> FastAPI:
     """The ASGI application of one process, its settings out of the environment."""
     end_with_parent()
     settings = Settings.load(os.environ)
-    return create_app(make_service(settings, settings.dsn), (web_router,))
+    return create_app(make_service(settings, settings.dsn), (web_router,), (ToolServer,))
 
 
 DISTRIBUTION = Distribution(make_service, "ai_layer.app:make_app", (service.MIGRATIONS, MIGRATIONS))

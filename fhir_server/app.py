@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -15,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from fhir_server.access.actor import Actor
 from fhir_server.access.decide import decide
@@ -40,16 +41,34 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 MakeRouter = Callable[[Service], APIRouter]
 
 
-def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
-    """The application. `routers` are what other layers add beside /fhir (sign-in, the web app)."""
+class Beside(Protocol):
+    """What stands beside /fhir and asks through it: its routes, and what runs as long as the application does."""
+
+    @property
+    def routes(self) -> list[BaseRoute]: ...
+    def running(self) -> AbstractAsyncContextManager[None]: ...
+
+
+MakeBeside = Callable[[Endpoint], Beside]
+
+
+def create_app(
+    service: Service, routers: Sequence[MakeRouter] = (), beside: Sequence[MakeBeside] = ()
+) -> FastAPI:
+    """The application. `routers` and `beside` are what other layers add (the web app, the tools)."""
 
     keeper, reindexing = Keeper(service), Reindexing(service.database, service.writer)
+    endpoint = Endpoint(service, authenticator(service), _rates(service))
+    others = [make(endpoint) for make in beside]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         keeper.start()
         reindexing.start()
-        yield
+        async with AsyncExitStack() as stack:
+            for other in others:
+                await stack.enter_async_context(other.running())
+            yield
         await run_in_threadpool(reindexing.stop)
         await run_in_threadpool(keeper.stop)
         service.database.close()
@@ -60,9 +79,10 @@ def create_app(service: Service, routers: Sequence[MakeRouter] = ()) -> FastAPI:
     way_in: list[MakeRouter] = [outside_router] if is_outside else [oauth_router, auth_router]
     for make in way_in:  # before /fhir: one of their addresses lies below that
         app.include_router(_with_head(make(service)))
-    endpoint = Endpoint(service, authenticator(service), _rates(service))
     for path in ("/fhir", "/fhir/{path:path}"):
         app.router.routes.append(Route(path, endpoint, include_in_schema=False))
+    for other in others:
+        app.router.routes.extend(other.routes)
     app.include_router(_with_head(health_router(service)))
     for make in routers:
         app.include_router(_with_head(make(service)))

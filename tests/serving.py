@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from fhir_server.app import create_app
 from fhir_server.interactions.context import Service
@@ -44,14 +45,20 @@ def serving(dsn: str, **settings: Any) -> Iterator[Running]:
     """The server on this database, in a thread; `settings` as Settings has them."""
     usual = {"auth": "smart" if "oidc_issuer" in settings else "off", "consent": "opt-out"}
     service = open_service(Settings(**{**usual, **settings}), dsn)
+    with listening(create_app(service)) as address:
+        yield Running(f"{address}/fhir", service)
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """The application in a thread; its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(service), log_level="error", access_log=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
         _wait(lambda: server.started)
-        yield Running(f"http://127.0.0.1:{listener.getsockname()[1]}/fhir", service)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

@@ -88,16 +88,7 @@ class Endpoint:
             wanted_format(incoming)
         if not binary.is_raw_write(incoming):
             incoming.require_readable()
-        access = self._counted(incoming)
-        trail = None if is_open(incoming) else Trail(incoming.client)
-        context = Context(
-            self.service,
-            access,
-            incoming.base,
-            incoming.is_lenient,
-            request_id=incoming.request_id,
-            trail=trail,
-        )
+        context = self.context_of(incoming)
         found = recorded(context, incoming, handler)
         if isinstance(found, EventStream):
             return Outgoing(
@@ -106,6 +97,17 @@ class Endpoint:
                 stream=found.events,
             )
         return response.outgoing(incoming, found)
+
+    def context_of(self, incoming: Incoming) -> Context:
+        """Who asks, within the rate limit, with a trail of its own. Raises UNAUTHENTICATED, THROTTLED."""
+        return Context(
+            self.service,
+            self._counted(incoming),
+            incoming.base,
+            incoming.is_lenient,
+            request_id=incoming.request_id,
+            trail=None if is_open(incoming) else Trail(incoming.client),
+        )
 
     def _counted(self, incoming: Incoming) -> Access:
         """Who asks, within the rate limit; who cannot say it is counted by address."""

@@ -206,4 +206,5 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/auth/revoke"): _revoke,
     ("GET", "/fhir/.well-known/smart-configuration"): _smart,
     ("GET", "/.well-known/openid-configuration"): _openid,
+    ("GET", "/.well-known/oauth-authorization-server"): _openid,
 }
