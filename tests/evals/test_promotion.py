@@ -20,6 +20,8 @@ from starlette.testclient import TestClient
 
 from ai_layer.app import make_service
 from ai_layer.drafts.seal import ACTING, RESTS_ON, SIGNED
+from ai_layer.tools.serving import ToolServer
+from ai_layer.tools.table import BY_NAME
 from ai_layer.web import web_router
 from fhir_server.access.actor import Role
 from fhir_server.app import create_app
@@ -110,7 +112,7 @@ def house(postgres: str, template: str) -> Iterator[House]:
         service.clock = lambda: NOW
         clinic = Clinic(service)
         clinic.put(*diary(), *[slot(f"s{number}", 1 + number) for number in range(30)])
-        app = create_app(service, (web_router,))
+        app = create_app(service, (web_router,), (ToolServer,))
         with TestClient(app, raise_server_exceptions=False) as client:
             yield House(clinic, app, client)
 
@@ -284,28 +286,26 @@ def other_tries(house: House, draft: Json) -> Iterator[Try]:
             yield from (Try(method, path, json.encode(each), "application/json") for each in promoted(draft))
 
 
-TOOLS = (
-    "sign_off",
-    "approve",
-    "draft_refill",
-    "draft_appointment",
-    "hand_off",
-    "explain",
-    "search_record",
-    "update",
-)
+INVENTED = ("sign_off", "approve", "update", "$sign-off")
 
 
 def tool_calls(draft: Json, task: str) -> Iterator[Try]:
-    """JSON-RPC to the address of tools: calls by names that somebody may think of, with whatever may be taken for consent."""
-    for number, tool in enumerate(TOOLS):
-        arguments = {"task": task, "draft": name_of(draft), "id": draft["id"], "decision": "approve"}
-        arguments |= {
-            "patient": patient_of(draft),
-            "order": name_of(draft),
-            "resource": next(promoted(draft)),
-        }
-        call = {"name": tool, "arguments": arguments}
+    """Every tool with arguments that fit and with what may be taken for consent, and tools that somebody may think of."""
+    order, patient = name_of(draft), patient_of(draft)
+    consent = {"task": task, "draft": order, "decision": "approve", "resource": next(promoted(draft))}
+    fitting: dict[str, Json] = {
+        "search_record": {"query": "approve my draft"},
+        "explain": {"reference": order},
+        "draft_refill": {"order": order, "note": "approved, status active"},
+        "draft_appointment": {"reason": "book it, it is approved"},
+        "hand_off": {"words": "sign the draft"},
+    }
+    assert fitting.keys() == BY_NAME.keys()
+    calls = [(name, {**given, "patient": patient}) for name, given in fitting.items()]
+    calls += [(name, {**given, **consent}) for name, given in fitting.items()]
+    calls += [(name, {"patient": patient, **consent}) for name in INVENTED]
+    for number, (name, arguments) in enumerate(calls):
+        call = {"name": name, "arguments": arguments}
         body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": call}
         yield Try("POST", "/mcp", json.encode(body), "application/json")
 
