@@ -33,7 +33,7 @@ from fhir_server.rest.health import health_router
 from fhir_server.rest.keeper import Keeper
 from fhir_server.rest.oauth.routes import oauth_router
 from fhir_server.rest.oidc.routes import outside_router
-from fhir_server.rest.rates import Rates
+from fhir_server.rest.rates import rates_of
 from fhir_server.rest.signin_routes import auth_router
 from fhir_server.store.reindexing import Reindexing
 
@@ -58,7 +58,7 @@ def create_app(
     """The application. `routers` and `beside` are what other layers add (the web app, the tools)."""
 
     keeper, reindexing = Keeper(service), Reindexing(service.database, service.writer)
-    endpoint = Endpoint(service, authenticator(service), _rates(service))
+    endpoint = Endpoint(service, authenticator(service), rates_of(service.settings))
     others = [make(endpoint) for make in beside]
 
     @asynccontextmanager
@@ -99,11 +99,6 @@ def _with_head(router: APIRouter) -> APIRouter:
         if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
             route.methods.add("HEAD")
     return router
-
-
-def _rates(service: Service) -> Rates:
-    """Without sign-in everybody is the same system on the same machine: nobody is counted."""
-    return Rates(0 if service.settings.auth == "off" else service.settings.rate_limit)
 
 
 def _allow_browsers(app: FastAPI, origins: str) -> None:

@@ -28,6 +28,7 @@ from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest import response
 from fhir_server.rest.auth import Auth, auth_of, cookie_name, is_https, require_own_page
 from fhir_server.rest.endpoint import incoming_of, read_body, sent
+from fhir_server.rest.rates import Rates, rates_of
 from fhir_server.rest.request import FORM, Incoming
 from fhir_server.rest.response import Outgoing, json_answer
 from fhir_server.rest.signin import SESSION_LASTS, WINDOW
@@ -47,15 +48,17 @@ Handler = Callable[[Service, Auth, Incoming], Outgoing]
 def auth_router(service: Service) -> APIRouter:
     """The router."""
     router, auth = APIRouter(include_in_schema=False), auth_of(service)
+    rates = rates_of(service.settings)
     for (method, path), handler in ROUTES.items():
-        router.add_api_route(path, _route(service, auth, handler), methods=[method])
+        router.add_api_route(path, _route(service, auth, handler, rates), methods=[method])
     return router
 
 
-def _route(service: Service, auth: Auth, handler: Handler) -> Callable[[Request], Any]:
+def _route(service: Service, auth: Auth, handler: Handler, rates: Rates) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         incoming = incoming_of(service, request)
         try:
+            rates.take(incoming.client)
             incoming.body = await read_body(request, MOST_BYTES)
             found = await run_in_threadpool(handler, service, auth, incoming)
         except FhirError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -11,6 +12,7 @@ from fhir_server.r4.outcome import FhirError
 from fhir_server.rest.auth import issue_token
 from fhir_server.rest.rates import Rates
 from tests.service import context_of, put, service_on
+from tests.serving import serving
 
 
 class Clock:
@@ -56,3 +58,16 @@ def test_who_asks_too_often_is_told_when_to_come_back_and_others_go_on(dsn: str)
     nobody = TestClient(app)
     assert [nobody.get("/fhir/Patient/a").status_code for _ in range(4)] == [401, 401, 401, 429]
     service.database.close()
+
+
+@pytest.mark.parametrize("address", ["/auth/login", "/auth/token", "/auth/introspect"])
+def test_guesses_under_many_names_are_counted_by_address(dsn: str, address: str) -> None:
+    with (
+        serving(dsn, auth="smart", rate_limit=3) as running,
+        httpx.Client(base_url=running.base.removesuffix("/fhir")) as client,
+    ):
+        answers = [
+            client.post(address, data={"username": f"n{n}", "password": "x", "client_id": f"c{n}"})
+            for n in range(4)
+        ]
+    assert [answer.status_code == 429 for answer in answers] == [False, False, False, True]

@@ -25,6 +25,7 @@ from fhir_server.rest.oauth.inspect import introspect
 from fhir_server.rest.oauth.problem import OAuthError, once
 from fhir_server.rest.oauth.scopes import needs_patient
 from fhir_server.rest.oauth.token import Asking, Desk, revoke, token
+from fhir_server.rest.rates import Rates, rates_of
 from fhir_server.rest.request import FORM, Incoming
 from fhir_server.rest.response import Outgoing, json_answer
 from fhir_server.rest.signin_routes import record_sign_in
@@ -42,8 +43,9 @@ def oauth_router(service: Service) -> APIRouter:
     """The router. /fhir/.well-known lies under the FHIR endpoint's address, so this router has to come before that."""
     router, auth = APIRouter(include_in_schema=False), auth_of(service)
     desk = Desk(service, auth, Grants(service.database, auth.revocations), address_of(service.settings))
+    rates = rates_of(service.settings)
     for (method, path), handler in ROUTES.items():
-        router.add_api_route(path, _route(desk, handler), methods=[method])
+        router.add_api_route(path, _route(desk, handler, rates), methods=[method])
     return router
 
 
@@ -52,10 +54,11 @@ def address_of(settings: Settings) -> str:
     return settings.base_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
 
 
-def _route(desk: Desk, handler: Handler) -> Callable[[Request], Any]:
+def _route(desk: Desk, handler: Handler, rates: Rates) -> Callable[[Request], Any]:
     async def handle(request: Request) -> Response:
         incoming = incoming_of(desk.service, request)
         try:
+            rates.take(incoming.client)
             incoming.body = await read_body(request, MOST_BYTES)
             found = await run_in_threadpool(handler, desk, incoming)
         except OAuthError as error:
