@@ -13,6 +13,7 @@ from ai_layer.drafts.seal import DraftSeal
 from ai_layer.index import PassageIndex
 from ai_layer.meaning import Meaning
 from ai_layer.settings import AiSettings
+from ai_layer.tools import operations as tools
 from ai_layer.tools.serving import ToolServer
 from ai_layer.vectors import Vectors
 from ai_layer.web import web_router
@@ -36,7 +37,9 @@ def make_service(settings: Settings, dsn: str) -> Service:
         settings,
         dsn,
         hooks=(DraftSeal(), PassageIndex(embedder), vectors),
-        operations=Operations((*service.OPERATIONS, *operations.OPERATIONS, *drafts.OPERATIONS)),
+        operations=Operations(
+            (*service.OPERATIONS, *operations.OPERATIONS, *drafts.OPERATIONS, *tools.OPERATIONS)
+        ),
         migrations=(MIGRATIONS,),
         ranker=Meaning(),
     )
