@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Connection
 
 from ai_layer.evidence import Evidence, evidence_from
+from ai_layer.passages import may_mean_otherwise
 from fhir_server.access.decide import Access
 from fhir_server.r4 import json
 from fhir_server.store import read as store
@@ -34,7 +35,11 @@ def with_earlier(
         ).fetchall()
         others = [version_of(row) for row in rows]
     kept = [found, *(version for version in others if allows(version.body))]
-    return [evidence_from(v.body, v.version, access.purpose) for v in kept if v.body is not None]
+    return [
+        evidence_from(v.body, v.version, access.purpose)
+        for v in kept
+        if v.body is not None and not may_mean_otherwise(json.decode_object(v.body))
+    ]
 
 
 def _results(connection: Connection[Any], access: Access, report: Version) -> Sequence[Version]:

@@ -13,7 +13,9 @@ from ai_layer.answers import Answer, events, parameters
 from ai_layer.ask import EXPLAINED, ask, medicines_beside, with_next, written
 from ai_layer.evidence import evidence_from
 from ai_layer.history import with_earlier
+from ai_layer.passages import may_mean_otherwise
 from ai_layer.permission import permission, refused, withheld
+from ai_layer.phrases import language_of, sentence
 from ai_layer.question import Question, understand
 from ai_layer.recorded import recorded
 from ai_layer.retrieve import Found, anchored, retrieve
@@ -121,9 +123,9 @@ def _explain(context: Context, request: OperationRequest) -> Result | EventStrea
         settings = AiSettings.of(context.service.settings)
         patient = record.patient(inside.connection, context.access, patient_id, context.now())
         allowed = permission(inside, patient_id, settings)
-        refusal = refused(allowed) or withheld(allowed, found.body)
-        if refusal:
-            return _answered(recorded(inside, "explain", patient_id, refusal, reference), request)
+        untold = refused(allowed) or withheld(allowed, found.body) or _unclear(found.body, language)
+        if untold:
+            return _answered(recorded(inside, "explain", patient_id, untold, reference), request)
         evidence = with_earlier(inside.connection, context.access, found, allowed.allows)
         item = evidence_from(found.body, found.version, context.access.purpose)
         question = understand(item.label or request.type, language, context.now())
@@ -132,6 +134,13 @@ def _explain(context: Context, request: OperationRequest) -> Result | EventStrea
         answer = written(context, settings, question, evidence, patient.person, medicines, shield)
         answer = with_next(answer, item, language)
         return _answered(recorded(inside, "explain", patient_id, answer, reference), request)
+
+
+def _unclear(body: bytes, language: str) -> Answer | None:
+    """The answer for what may not mean what it says."""
+    if not may_mean_otherwise(json.decode_object(body)):
+        return None
+    return Answer("abstained", text=sentence(language_of(language), "otherwise"))
 
 
 def _patient_of(resource: dict[str, object]) -> str:

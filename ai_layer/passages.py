@@ -22,6 +22,7 @@ EXCLUDED = frozenset(["entered-in-error", "refuted", "not-done", "cancelled"])
 """Statuses of what did not happen: found only when it is asked for by name."""
 
 
+_PARTS = ("component", "referenceRange", "dosageInstruction", "stage", "evidence", "reaction")
 CURRENT = frozenset(["active", "resolved", "stopped", "completed"])
 GROUPS = {lay.Kind.LAB: "laboratory", lay.Kind.VITAL: "vital signs"}
 ENGLISH_WORDS, FRENCH_WORDS = 8, 5
@@ -85,7 +86,11 @@ def passage_of(resource: Json) -> Passage | None:
     if kind is None:
         return None
     concept = concept_of(resource)
-    if not concept or resource.get("intent") in ("proposal", "plan", "option"):
+    if (
+        not concept
+        or resource.get("intent") in ("proposal", "plan", "option")
+        or may_mean_otherwise(resource)
+    ):
         return None
     codings = codings_of(concept)
     status = _status(resource, kind)
@@ -97,6 +102,17 @@ def passage_of(resource: Json) -> Passage | None:
     return Passage(
         text, best_text(concept), status, first.system or "", first.code or "", time_of(resource), value, unit
     )
+
+
+def may_mean_otherwise(resource: Json) -> bool:
+    """Whether it carries a modifier extension, or rules that it was made by: what it says may not be what it means, and is not told.
+
+    https://hl7.org/fhir/R4/extensibility.html#modifierExtension and https://hl7.org/fhir/R4/resource-definitions.html#Resource.implicitRules
+    """
+    if "modifierExtension" in resource or "implicitRules" in resource:
+        return True
+    parts = (part for name in _PARTS for part in resource.get(name, ()) if isinstance(part, dict))
+    return any("modifierExtension" in part for part in parts)
 
 
 def concept_of(resource: Json) -> Json:

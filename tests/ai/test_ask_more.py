@@ -232,3 +232,25 @@ def test_the_terminal_says_first_whom_to_ask(context: Context) -> None:
     console = Console(record=True, file=StringIO(), width=200)
     show(console, ask(context, "ann", "Should I stop my lisinopril?"))
     assert console.export_text().startswith("Only your care team can answer that for you")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"modifierExtension": [{"url": "http://example.org/not", "valueBoolean": True}]},
+        {"implicitRules": "http://example.org/rules"},
+        {
+            "referenceRange": [
+                {"high": {"value": 5}, "modifierExtension": [{"url": "http://example.org/not"}]}
+            ]
+        },
+    ],
+)
+def test_what_may_not_mean_what_it_says_is_neither_found_nor_explained(
+    context: Context, mark: dict[str, Any]
+) -> None:
+    put(context, {"Observation/chol": {**RECORD["Observation/chol"], **mark}})
+    assert ask(context, "ann", "What is my cholesterol?").status == "abstained"
+    found = {p["name"]: p for p in explained(context, "Observation", "chol")["parameter"]}
+    assert found["status"]["valueCode"] == "abstained"
+    assert "may change what it means" in found["answer"]["valueString"]
