@@ -5,8 +5,12 @@
     loading   chartline load, and HTTP transactions with 1 and 4 clients
     validating  validation beside fhirkit-rs and fhir.resources
     reading   reads, searches, $retrieve and $ask over HTTP
+    mixed     16 clients that create, read, update and delete
+    memory    how much a transaction of 60 MB takes
+    searching, shapes, plans, copies  27 shapes of search on 600,000 resources, and how Postgres goes about them
     server    a server of our own in another process, and its memory
     report    the table
+    audit, indexes, retrieval  each by itself: what access and audit cost, index rows, $retrieve among a million passages
     peers     the same transactions on a peer (make bench-peers)
 
 No test asserts a time: machines are noisy. A figure without its ratio to the raw limit of the same run says little.

@@ -1,6 +1,6 @@
 """The shapes of search on 600,000 resources: p50 and p99 at 1 and 8 clients, and how Postgres goes about each.
 
-    python -m bench.searching [--copies 23] [--folder F]    the folder is filled if it is empty, and kept
+    python -m bench.searching [--copies 23] [--folder F]    a folder that is given is filled if it is empty, and kept
 
 Beside each p50 stands what its statements take by bare psycopg. The plans are written to bench/plans.txt; a sequential scan of a big
 table, and a shape that takes longer than it may, ends the run with 1.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ from fhir_server.r4.definitions import TYPE_CODE
 from fhir_server.settings import Settings
 from fhir_server.store.embedded import EmbeddedPostgres
 
+COPIES = 23
 CLIENTS = (1, 8)
 TIMES = 200
 SLOWEST = 250.0
@@ -42,19 +44,27 @@ _FILLED = "SELECT 1 FROM resource WHERE type = %s LIMIT 1"
 
 
 def main() -> None:
-    """Fill, explain, measure."""
+    """As a command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--copies", type=int, default=23)
+    parser.add_argument("--copies", type=int, default=COPIES)
     parser.add_argument("--folder", type=Path)
     wanted = parser.parse_args()
-    folder = wanted.folder or Path(tempfile.mkdtemp(prefix="chartline-bench-"))
     report.head()
+    sys.exit("; ".join(run(wanted.copies, wanted.folder)) or 0)
+
+
+def run(wanted: int = COPIES, given: Path | None = None) -> list[str]:
+    """Fill, explain, measure: what was read from end to end, and what takes longer than it may."""
+    folder = given or Path(tempfile.mkdtemp(prefix="chartline-bench-"))
     random.seed(7)
-    values, bare, scans = _prepared(folder, wanted.copies)
-    slow = _measure(folder, values, bare)
-    sys.exit("; ".join(scans + slow) or 0)
+    try:
+        values, bare, scans = _prepared(folder, wanted)
+        return scans + _measure(folder, values, bare)
+    finally:
+        if given is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepared(folder: Path, wanted: int) -> tuple[list[Values], list[float], list[str]]:
