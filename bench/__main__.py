@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 
-from bench import loading, memory, mixed, reading, report, searching, validating
+from bench import loading, memory, mixed, reading, report, searching, terminology, validating
 
 
 def main() -> None:
     """Run all benchmarks; a sequential scan of a big table, or a shape of search that is too slow, ends them with 1."""
     report.head()
     validating.run()
+    terminology.run()
     folder = loading.run()
     try:
         reading.run(folder)

@@ -31,8 +31,8 @@ def run(folder: Path) -> None:
     with server.served(folder) as (base, pid), httpx.Client(base_url=base, timeout=60) as client:
         patients = _ids(client, "Patient?_count=80&_elements=id")
         observations = _ids(client, "Observation?_count=500&_elements=id")
-        _measure(client, "read by id", observations, lambda c, i: c.get(f"/Observation/{i}"))
-        _measure(
+        measure(client, "read by id", observations, lambda c, i: c.get(f"/Observation/{i}"))
+        measure(
             client,
             "Observation?patient&code&_sort=-date",
             patients,
@@ -40,34 +40,34 @@ def run(folder: Path) -> None:
                 f"/Observation?patient={i}&code=http://loinc.org|8302-2&_sort=-date&_count=20"
             ),
         )
-        _measure(
+        measure(
             client,
             "Observation?code (newest 20 of all patients)",
             patients,
             lambda c, i: c.get("/Observation?code=http://loinc.org|8302-2&_sort=-date&_count=20"),
         )
-        _measure(client, "Patient?name, prefix", patients, lambda c, i: c.get("/Patient?name=al&_count=20"))
-        _measure(
+        measure(client, "Patient?name, prefix", patients, lambda c, i: c.get("/Patient?name=al&_count=20"))
+        measure(
             client,
             "Observation?patient.identifier (chain)",
             patients,
             lambda c, i: c.get(f"/Observation?patient._id={i}&_count=20"),
         )
-        _measure(
+        measure(
             client,
             "Patient/[id]/* , up to 1,000 resources",
             patients,
             lambda c, i: c.get(f"/Patient/{i}/*?_count=1000"),
             times=60,
         )
-        _measure(
+        measure(
             client,
             "$retrieve",
             _asked(patients, "query"),
             lambda c, t: c.post(f"/Patient/{t[0]}/$retrieve", json=t[1]),
             is_raw=False,
         )
-        _measure(
+        measure(
             client,
             "$ask",
             _asked(patients, "question"),
@@ -88,7 +88,7 @@ def _asked(patients: Sequence[str], name: str) -> list[tuple[str, dict[str, Any]
     return [(patient, body(text)) for patient in patients for text in QUESTIONS]
 
 
-def _measure(
+def measure(
     client: httpx.Client,
     what: str,
     things: Sequence[Any],
@@ -97,6 +97,7 @@ def _measure(
     *,
     is_raw: bool = True,
 ) -> None:
+    """Print p50 and p99 of a request, beside the bare app that sends the same bytes (where `is_raw`)."""
     chosen = list(islice(cycle(random.sample(things, len(things))), times))
     for thing in chosen[:20]:
         answer = request(client, thing)
