@@ -8,6 +8,7 @@ from importlib import resources
 from fastapi import FastAPI
 
 from ai_layer import embed, operations
+from ai_layer.cds.serving import CdsServer
 from ai_layer.drafts import operations as drafts
 from ai_layer.drafts.seal import DraftSeal
 from ai_layer.index import PassageIndex
@@ -51,7 +52,7 @@ def make_app() -> FastAPI:
     """The ASGI application of one process, its settings out of the environment."""
     end_with_parent()
     settings = Settings.load(os.environ)
-    return create_app(make_service(settings, settings.dsn), (web_router,), (ToolServer,))
+    return create_app(make_service(settings, settings.dsn), (web_router,), (ToolServer, CdsServer))
 
 
 DISTRIBUTION = Distribution(make_service, "ai_layer.app:make_app", (service.MIGRATIONS, MIGRATIONS))
