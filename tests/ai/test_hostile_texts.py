@@ -173,6 +173,8 @@ def test_searches_for_them_find_or_refuse_and_never_fail(client: TestClient) -> 
             asked = f"/fhir/{kind}?{urlencode({parameter: text})}"
             answer = client.get(asked)
             assert answer.status_code in (200, 400), (name, text, answer.text[:300])
+            kind = "Bundle" if answer.status_code == 200 else "OperationOutcome"
+            assert answer.json()["resourceType"] == kind
         answer = client.get(f"/fhir/Patient?{urlencode({'_filter': f'name eq {plain_json.dumps(text)}'})}")
         assert answer.status_code in (200, 400)
         assert client.get(f"/fhir/Patient/{urlencode({'': text})[1:]}").status_code in (400, 404)
@@ -199,13 +201,47 @@ def test_a_prompt_holds_them_as_data_of_one_json_value(
     settings = context.service.settings
     monkeypatch.setattr(context.service, "settings", replace(settings, model="scripted:model"))
     told = (Path(chat.__file__).parent / "prompts" / "explain.md").read_text()
-    for number in range(len(HELD)):
+    heard = carried = 0
+    for number, text in enumerate(HELD):
         model.given.clear()
         ask(context, f"h{number}", "What medicines do I take?")
         for system, human in zip(model.given[::2], model.given[1::2], strict=True):
             assert system == told
             assert "\n" not in human
-            assert set(plain_json.loads(human)) == {"question", "language", "evidence", "draft"}
+            data = plain_json.loads(human)
+            assert set(data) == {"question", "language", "evidence", "draft"}
+            heard += 1
+            assert data["evidence"]
+            carried += bool(_strings(data["evidence"]) & {text, "[name]"})
+    # Of some the rules say nothing, and so nothing is asked (an order about a dose); parts of others are taken for the patient's own name.
+    assert heard > len(HELD) / 2, heard
+    assert carried, heard
+
+
+def _strings(value: Any) -> set[str]:
+    if isinstance(value, str):
+        return {value}
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {text for each in inner for text in _strings(each)}
+
+
+def test_each_event_of_a_stream_is_one_piece_of_json(client: TestClient) -> None:
+    for number in range(len(HELD)):
+        body = {
+            "resourceType": "Parameters",
+            "parameter": [{"name": "question", "valueString": "my medicines"}],
+        }
+        answer = client.post(
+            f"/fhir/Patient/h{number}/$ask",
+            content=json.encode(body),
+            headers=JSON | {"accept": "text/event-stream"},
+        )
+        assert answer.status_code == 200
+        frames = answer.text.removesuffix("\n\n").split("\n\n")
+        for frame in frames:
+            event, data = frame.split("\n")
+            assert event in ("event: status", "event: evidence", "event: claim", "event: done")
+            plain_json.loads(data.removeprefix("data: "))
 
 
 def test_the_pages_write_texts_as_texts_only() -> None:
