@@ -100,7 +100,7 @@ def test_a_deidentified_export_tells_nobody_who_it_is_of_and_counts_what_it_took
     assert main(["export", "--dsn", dsn, "--out", str(tmp_path), "--deidentified"]) == 0
     written = "".join(path.read_text() for path in tmp_path.glob("*.ndjson"))
     assert [
-        term for term in ("Zyxwood", "1960-05-05", "MRN-778123", '"a"', "Patient/a") if term in written
+        term for term in ("Zyxwood", "1960-05-05", "MRN-778123", '"a"', '"Patient/a"') if term in written
     ] == []
     assert ("72.5" in written, '"1960"' in written) == (True, True)
     manifest = json.decode_object((tmp_path / "manifest.json").read_bytes())
