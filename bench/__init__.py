@@ -5,6 +5,7 @@
     loading   chartline load, and HTTP transactions with 1 and 4 clients
     validating  validation beside fhirkit-rs and fhir.resources
     terminology  $expand of 10,000 codes, $lookup, $validate-code
+    code_releases a SNOMED CT release of 204 MB: loaded, and asked
     reading   reads, searches, $retrieve and $ask over HTTP
     mixed     16 clients that create, read, update and delete
     memory    how much a transaction of 60 MB takes

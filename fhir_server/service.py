@@ -46,6 +46,7 @@ from fhir_server.store.consents import ConsentRules
 from fhir_server.store.database import Database, check
 from fhir_server.store.hooks import WriteHook
 from fhir_server.store.identities import Identities
+from fhir_server.store.loaded_codes import LoadedSystems
 from fhir_server.store.migrate import migrate
 from fhir_server.store.packages import StoredDefinitions, StoredMaps
 from fhir_server.store.parameters import ParameterHook, Parameters
@@ -121,7 +122,10 @@ def open_service(
         enforce_references=settings.references == "enforce",
     )
     service = Service(settings, database, known, writer, _cursor_key(database))
-    service.library, service.catalog = Library(profiles), Catalog(value_sets, code_systems)
+    service.library, service.catalog = (
+        Library(profiles),
+        Catalog(value_sets, code_systems, LoadedSystems(database)),
+    )
     service.sets = KnownSets(service.catalog)
     service.codes_of = CatalogCodes(service.catalog, value_sets.by_id)
     service.maps = ConceptMaps(_map_shelf(service))

@@ -11,6 +11,7 @@
     identity   the logical id that a foreign resource gets here, the same one every time
     reference  the walk over references that the other files share
     translated translations of codes, added beside them as they are loaded
+    releases   LOINC, SNOMED CT and RxNorm as their publishers hand them out
     tables     ConceptMaps of our own between code systems, as FHIR JSON
     problem    NotMappable: what came, what was expected, where
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from mappings.archive import UNREADABLE, Limits, Opened, TooLarge, opened, read_up_to
 from mappings.package import is_package
 from mappings.recognise import HEAD, body_of, recognise, skipped
+from mappings.releases.files import is_of_release
 from mappings.source import Kind, Source
 
 
 def read(paths: Iterable[Path | str], limits: Limits | None = None) -> Iterator[Source]:
-    """Each file under the paths as Sources, but for FHIR packages (mappings.package). Never raises for a file: see Kind.UNKNOWN."""
+    """Each file under the paths as Sources, but for FHIR packages (mappings.package) and releases of code systems (mappings.releases). Never raises for a file: see Kind.UNKNOWN."""
     bounds = limits or Limits()
     seen: set[str] = set()
     for path in paths:
@@ -57,7 +58,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _read_file(path: Path, limits: Limits) -> Iterator[Source]:
     name = str(path)
-    if is_package(path):
+    if is_package(path) or is_of_release(path):
         return
     if why := skipped(path.name):
         yield Source(name, Kind.SKIPPED, reason=why)

@@ -1,4 +1,4 @@
-"""`chartline load PATH...`: files and folders of FHIR resources, and FHIR packages, into the store; the same again changes nothing.
+"""`chartline load PATH...`: FHIR resources, FHIR packages and releases of code systems into the store; the same again changes nothing.
 
 Each source is one transaction; one that fails is a line in the report, and the rest still goes in. Files that refer to others by
 identifier wait until those are in (mappings.order), whatever the order they were named in.
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,19 @@ from fhir_server.interactions.context import Context
 from fhir_server.packages import load_packages
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import Issue
+from fhir_server.releases import load_releases
 from fhir_server.settings import Settings, add_flags
 from fhir_server.store.guise import end_with_parent
 from mappings import files
 from mappings.order import order
 from mappings.package import packages
+from mappings.releases.files import releases
 from mappings.source import Source
 
 WAITING = 8
 """Sources that may wait for a worker, so that a folder of any size is read as it is loaded."""
+_SHOWN = 12
+"""Lines on a release that are shown; all of them are in the report."""
 Line = tuple[Ingested, float]
 
 
@@ -43,6 +48,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The flags."""
     parser.add_argument("paths", nargs="+", type=Path, help="files and folders")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="processes that load")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="drop other versions of a code system's edition once the new one is loaded",
+    )
     parser.add_argument("--report", type=Path, help="file for the report, one JSON line a source")
     add_flags(parser, "dsn", "data_dir", "schema")
 
@@ -55,13 +65,16 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.fields[count]} resources"),
+            TextColumn("{task.fields[count]} read"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
         ) as progress:
             task = progress.add_task("Loading", total=None, count=0)
             total, failed = 0, 0
-            for found, seconds in load(arguments.paths, settings, dsn, distribution, arguments.jobs):
+            for found, seconds in chain(
+                _releases(arguments, settings, dsn, distribution, progress),
+                load(arguments.paths, settings, dsn, distribution, arguments.jobs),
+            ):
                 total += found.resources
                 failed += found.status == "failed"
                 report(_line(found, seconds))
@@ -107,6 +120,35 @@ def _packages(
     try:
         started = time.monotonic()
         for loaded in load_packages(system_context(service), found):
+            seconds, started = time.monotonic() - started, time.monotonic()
+            yield loaded, seconds
+    finally:
+        service.database.close()
+
+
+def _releases(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    dsn: str,
+    distribution: Distribution,
+    progress: Progress,
+) -> Iterator[Line]:
+    """Releases of code systems among the paths, with a line of progress for each."""
+    if not (found := releases(arguments.paths)):
+        return
+    service = distribution.make_service(replace(settings, pool=2, statement_timeout=0), dsn)
+    lines: dict[str, TaskID] = {}
+
+    def told(name: str, count: int) -> None:
+        if name not in lines:
+            lines[name] = progress.add_task(name, total=None, count=0)
+        progress.update(lines[name], count=count)
+
+    try:
+        started = time.monotonic()
+        for loaded in load_releases(system_context(service), found, told=told, replace=arguments.replace):
+            for issue in loaded.issues[:_SHOWN]:
+                progress.console.print(f"{loaded.file}: {issue['diagnostics']}", markup=False)
             seconds, started = time.monotonic() - started, time.monotonic()
             yield loaded, seconds
     finally:

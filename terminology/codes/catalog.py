@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from terminology.codes import forms, shipped
+from terminology.codes import forms, implicit, shipped
 from terminology.codes.concept import CannotTell, Json, System
 from terminology.codes.lay_codes import fragment
 from terminology.codes.memory import of_resource
@@ -104,6 +104,7 @@ class Catalog:
 
     def _value_set(self, url: str, version: str) -> Json | None:
         found = self._value_sets.definition(url, version) or shipped.value_set(url, version)
+        found = found or implicit.value_set(url, version)
         if found is not None:
             return found
         whole = shipped.whole_sets().get(url)
