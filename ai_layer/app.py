@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib import resources
 
@@ -49,10 +50,16 @@ def make_service(settings: Settings, dsn: str) -> Service:
 
 
 def make_app() -> FastAPI:
-    """The ASGI application of one process, its settings out of the environment."""
+    """The ASGI application of one process, its settings out of the environment.
+
+    What stands when it is made stays: the garbage collector need not walk through it in the middle of a request.
+    """
     end_with_parent()
     settings = Settings.load(os.environ)
-    return create_app(make_service(settings, settings.dsn), (web_router,), (ToolServer, CdsServer))
+    app = create_app(make_service(settings, settings.dsn), (web_router,), (ToolServer, CdsServer))
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 DISTRIBUTION = Distribution(make_service, "ai_layer.app:make_app", (service.MIGRATIONS, MIGRATIONS))

@@ -89,9 +89,7 @@ def _ask(client: httpx.Client) -> None:
     held = [f"/ValueSet/$validate-code?url={below}&system={quote(SNOMED)}&code={code}" for code in some]
     measure(client, "ValueSet/$validate-code, below a loaded code", held, lambda c, a: c.get(a))
     whole = [f"/ValueSet/$expand?url={below}&excludeNested=true"]
-    measure(
-        client, "$expand of 11,011 codes below a loaded code", whole, lambda c, a: c.get(a), times=40
-    )
+    measure(client, "$expand of 11,011 codes below a loaded code", whole, lambda c, a: c.get(a), times=40)
     words = [
         f"/ValueSet/$expand?url={quote(f'{SNOMED}?fhir_vs')}&filter=thing%20{n}&count=20"
         for n in range(5000, 5200)

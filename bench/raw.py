@@ -12,7 +12,7 @@ import psycopg
 import uvicorn
 from psycopg import Connection
 
-from bench.server import free_port
+from bench.server import free_port, wait_for
 from fhir_server.commands.running import system_context
 from fhir_server.ingest import ingest
 from fhir_server.interactions.context import Service
@@ -67,8 +67,8 @@ def bare_app(body: bytes) -> Iterator[str]:
     port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(body, port), daemon=True)
     process.start()
-    time.sleep(1.5)
     try:
+        wait_for(f"http://127.0.0.1:{port}/")
         yield f"http://127.0.0.1:{port}/"
     finally:
         process.terminate()
