@@ -6,6 +6,7 @@ process of a server knows it.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -58,6 +59,7 @@ from terminology.codes.catalog import Catalog
 MIGRATIONS: Traversable = resources.files("fhir_server.store").joinpath("sql")
 _KEY = "INSERT INTO server_key (name, value) VALUES ('cursor', %s) ON CONFLICT DO NOTHING"
 _READ_KEY = "SELECT value FROM server_key WHERE name = 'cursor'"
+LOG = logging.getLogger("chartline.service")
 AIAST = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "AIAST")
 OPERATIONS: tuple[Operation, ...] = (
     ingest.OPERATION,
@@ -129,6 +131,7 @@ def open_service(
     service.sets = KnownSets(service.catalog)
     service.codes_of = CatalogCodes(service.catalog, value_sets.by_id)
     service.maps = ConceptMaps(_map_shelf(service))
+    _warn_of_maps(service.maps, settings.code_maps)
     service.levels = _levels(settings)
     service.operations = operations or Operations(OPERATIONS)
     service.call = call
@@ -144,6 +147,13 @@ def _shelf(database: Database, registry: Registry, resource_type: str) -> Stored
 def _map_shelf(service: Service) -> StoredMaps:
     numbers = [service.registry.get("ConceptMap", code) for code in ("url", "source-system", "target-system")]
     return StoredMaps(service.database, *(found.id for found in numbers if found))
+
+
+def _warn_of_maps(maps: ConceptMaps, canonicals: str) -> None:
+    """Name maps that are neither stored nor shipped: until they are, codes stay without their translations."""
+    for name in filter(None, map(str.strip, canonicals.split(","))):
+        if maps.named(name) is None:
+            LOG.warning("CHARTLINE_CODE_MAPS names %s, which is not here (yet).", name)
 
 
 def _levels(settings: Settings) -> Levels:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fhir_server.interactions.context import Context, Result
+from fhir_server.interactions.terminology_capabilities import terminology_capabilities
 from fhir_server.r4 import json
 from fhir_server.r4.definitions import RESOURCE_TYPES
 from fhir_server.r4.outcome import FhirError, Problem
@@ -45,8 +46,10 @@ Json = dict[str, Any]
 
 def capabilities(context: Context, mode: str = "") -> Result:
     """The CapabilityStatement; modes `full` and `normative` are the same here. `terminology` is another resource."""
+    if mode == "terminology":
+        return Result(200, json.encode(terminology_capabilities(context, VERSION)))
     if mode not in ("", "full", "normative"):
-        raise FhirError(Problem.NOT_SUPPORTED, "mode: this server answers full and normative.")
+        raise FhirError(Problem.NOT_SUPPORTED, "mode: this server answers full, normative and terminology.")
     return Result(200, json.encode(_statement(context)))
 
 

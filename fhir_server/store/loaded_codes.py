@@ -31,6 +31,7 @@ SELECT number, url, version, name, is_case_sensitive, loaded FROM code_release
 WHERE url = %(url)s AND (%(version)s = '' OR version = %(version)s OR edition = %(version)s)
 ORDER BY version_order DESC, number DESC LIMIT 1
 """
+_VERSIONS = "SELECT url, version FROM code_release ORDER BY url, version_order DESC, number DESC"
 _FIND = f"SELECT {_COLUMNS} FROM code_concept c WHERE c.release = %s AND c.code = ANY(%s)"
 _ABOVE = """
 WITH RECURSIVE up (code) AS (
@@ -61,6 +62,14 @@ class LoadedSystems:
                     self._state, self._edition = state, self._edition + 1
                 self._checked = time.monotonic()
         return self._edition
+
+    def versions(self) -> dict[str, list[str]]:
+        """URL -> its versions, the latest first."""
+        found: dict[str, list[str]] = {}
+        with self._database.apart() as connection:
+            for url, version in connection.execute(_VERSIONS).fetchall():
+                found.setdefault(url, []).append(version)
+        return found
 
     def system(self, url: str, version: str) -> LoadedSystem | None:
         """The version; without one, the latest."""

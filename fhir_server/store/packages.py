@@ -102,6 +102,10 @@ class StoredDefinitions:
         fitting = [one for one in found if version in ("", one.get("version"))]
         return max(fitting, key=lambda one: _order(str(one.get("version", ""))), default=None)
 
+    def urls(self) -> list[str]:
+        """The canonicals that there are."""
+        return list(self._rids) if self.edition else []
+
     def by_id(self, logical_id: str) -> dict[str, Any] | None:
         """The one with this id."""
         with self._database.apart() as connection:

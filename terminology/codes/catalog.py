@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from terminology.codes import forms, implicit, shipped
 from terminology.codes.concept import CannotTell, Json, System
-from terminology.codes.lay_codes import fragment
+from terminology.codes.lay_codes import NAMES, fragment
 from terminology.codes.memory import of_resource
 
 MOST_KEPT = 2_000
@@ -23,6 +23,7 @@ class Shelf(Protocol):
     @property
     def edition(self) -> int: ...
     def definition(self, url: str, version: str) -> Json | None: ...
+    def urls(self) -> list[str]: ...
 
 
 class Loaded(Protocol):
@@ -31,6 +32,9 @@ class Loaded(Protocol):
     @property
     def edition(self) -> int: ...
     def system(self, url: str, version: str) -> System | None: ...
+    def versions(self) -> dict[str, list[str]]:
+        """URL -> its versions, the latest first."""
+        ...
 
 
 class NothingLoaded:
@@ -41,6 +45,10 @@ class NothingLoaded:
     def system(self, url: str, version: str) -> System | None:
         """Nothing."""
         return None
+
+    def versions(self) -> dict[str, list[str]]:
+        """None."""
+        return {}
 
 
 class Catalog:
@@ -61,6 +69,13 @@ class Catalog:
         """The code system; None where it is not known, or not of this version."""
         found: System | None = self._once(("system", url, version), self._system)
         return found
+
+    def systems(self) -> dict[str, list[str]]:
+        """URL -> versions of every code system that is known, the one that counts first; none where it is not told without reading it."""
+        shipped_ones = {url: [version] if version else [] for url, version in shipped.systems().items()}
+        named: dict[str, list[str]] = {url: [] for url in (*forms.SYSTEMS, *NAMES)}
+        stored: dict[str, list[str]] = {url: [] for url in self._code_systems.urls()}
+        return named | shipped_ones | self._loaded.versions() | stored
 
     def value_set(self, canonical: str) -> Json | None:
         """The value set, of the version that the canonical may name."""
@@ -131,3 +146,7 @@ class Shelves:
         """The first that fits."""
         fitting = (d for d in self._definitions if d.get("url") == url)
         return next((d for d in fitting if version in ("", d.get("version"))), None)
+
+    def urls(self) -> list[str]:
+        """Of all of them."""
+        return [str(d.get("url")) for d in self._definitions]

@@ -88,6 +88,14 @@ def _is_chapter_or_block(code: str) -> bool:
 
 
 @cache
+def systems() -> Mapping[str, str]:
+    """URL -> version of the shipped code systems that have codes."""
+    rows = (msgspec.json.decode(line, type=_Whole) for line in shelf("codesystems").lines)
+    found = {row.url: row.version for row in rows if row.content not in _WITHOUT_CODES}
+    return found | dict(shelf("icd10cm").versions)
+
+
+@cache
 def whole_sets() -> Mapping[str, str]:
     """Value set -> the code system whose codes it is, as CodeSystem.valueSet says."""
     rows = (msgspec.json.decode(line, type=_Whole) for line in shelf("codesystems").lines)
@@ -96,4 +104,6 @@ def whole_sets() -> Mapping[str, str]:
 
 class _Whole(msgspec.Struct):
     url: str
+    version: str = ""
+    content: str = ""
     valueSet: str = ""

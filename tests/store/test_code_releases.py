@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from fhir_server.app import create_app
 from fhir_server.ingest import Ingested
 from fhir_server.interactions.context import Context, Service
+from fhir_server.r4.validate import validate
 from fhir_server.releases import load_releases
 from fhir_server.store import packages
 from mappings.files import read
@@ -357,3 +358,13 @@ def test_files_of_a_release_are_no_sources_of_resources(tmp_path: Path) -> None:
     made.rxnorm(tmp_path)
     made.loinc(tmp_path)
     assert list(read([tmp_path])) == []
+
+
+def test_the_terminology_capabilities_name_loaded_versions_and_are_valid_r4(
+    context: Context, client: TestClient, tmp_path: Path
+) -> None:
+    loaded(context, made.loinc(tmp_path, name="Loinc_2.9"), made.loinc(tmp_path, name="Loinc_2.10"))
+    answer = client.get("/fhir/metadata", params={"mode": "terminology"}).json()
+    assert [issue for issue in validate(answer) if issue.severity == "error"] == []
+    (loinc,) = (system for system in answer["codeSystem"] if system["uri"] == LOINC)
+    assert loinc["version"] == [{"code": "2.10", "isDefault": True}, {"code": "2.9", "isDefault": False}]

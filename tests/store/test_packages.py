@@ -337,6 +337,16 @@ def test_a_setting_that_nobody_understands_stops_the_server(dsn: str) -> None:
         service_on(dsn, profiles="refuse")
 
 
+def test_a_concept_map_that_a_setting_names_and_nobody_has_is_warned_of(
+    dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    service_on(dsn, code_maps="http://example.org/ConceptMap/lost").database.close()
+    assert (
+        "CHARTLINE_CODE_MAPS names http://example.org/ConceptMap/lost, which is not here (yet)."
+        in caplog.text
+    )
+
+
 def test_load_takes_packages_first_and_reports_what_breaks_a_profile(dsn: str, ward: Path) -> None:
     """In one folder, whatever the names say: the profile is known when the patient comes."""
     (ward.parent / "a.json").write_bytes(json.encode(GENDERLESS))

@@ -29,6 +29,9 @@ class Shelf:
         fitting = (row for row in self.rows if row["url"] == url and version in ("", row.get("version")))
         return next(fitting, None)
 
+    def urls(self) -> list[str]:
+        return [row["url"] for row in self.rows]
+
 
 SETS = KnownSets(Catalog(Shelf(TABLE["value_sets"]), Shelf(TABLE["code_systems"])))
 
