@@ -126,7 +126,9 @@ def _judge(node: Node, item: Item, scope: Scope) -> None:
 
 
 def _judge_type(node: Node, kinds: Sequence[Kind], item: Item, scope: Scope) -> None:
-    fitting = [kind for kind in kinds if kind.code == item.type or kind.code in _ABSTRACT]
+    fitting = [
+        kind for kind in kinds if item.type in (kind.code, _OF_R4.get(kind.code)) or kind.code in _ABSTRACT
+    ]
     if not fitting:
         if item.type not in _NEVER_JUDGED:
             names = " or ".join(sorted({kind.code for kind in kinds}))
@@ -141,6 +143,8 @@ def _judge_type(node: Node, kinds: Sequence[Kind], item: Item, scope: Scope) -> 
 
 
 _ABSTRACT = ("Resource", "DomainResource", "Element", "BackboneElement")
+_OF_R4 = {"id": "string"}
+"""How R4's own snapshots type Resource.id; guides that were published since type it as id."""
 _NEVER_JUDGED = ("BackboneElement", "Element")
 
 

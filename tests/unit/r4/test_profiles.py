@@ -98,6 +98,32 @@ def test_r4s_extensible_bindings_are_asked_of_the_terminology(code: str, issues:
     assert list(map(_shown, found)) == issues
 
 
+@pytest.mark.parametrize("kind", ["id", "string"])
+def test_a_guide_may_type_the_id_of_a_resource_as_r4_does_or_as_later_publishers_do(kind: str) -> None:
+    typed = {
+        "code": "http://hl7.org/fhirpath/System.String",
+        "extension": [{"url": f"{TYPES}structuredefinition-fhir-type", "valueUrl": kind}],
+    }
+    url = f"{CANONICAL}typed-{kind}"
+    version = {"id": "Patient.meta.versionId", "path": "Patient.meta.versionId", "type": [{"code": "id"}]}
+    elements = [
+        {"id": "Patient", "path": "Patient"},
+        {"id": "Patient.id", "path": "Patient.id", "type": [typed]},
+    ]
+    shelf = Shelf()
+    shelf.found[url] = {
+        "resourceType": "StructureDefinition",
+        "url": url,
+        "type": "Patient",
+        "kind": "resource",
+        "derivation": "constraint",
+        "baseDefinition": f"{TYPES}Patient",
+        "snapshot": {"element": [*elements, version]},
+    }
+    patient = {"resourceType": "Patient", "id": "a", "meta": {"versionId": "1"}}
+    assert list(map(_shown, conform(patient, Library(shelf), [url]))) == []
+
+
 LEVELS = Levels.parse("ignore, http://a/p=reject, http://a/*=warn")
 
 
