@@ -50,6 +50,11 @@ def texts(body: bytes) -> list[bytes]:
     return [v for v in values if v in _known]
 
 
+def escaped(text: str) -> bytes:
+    """A text as it would stand in JSON, which matters only where it has a backslash."""
+    return json.dumps(text, ensure_ascii=False)[1:-1].encode() if "\\" in text else text.encode()
+
+
 def key(said: Iterable[bytes]) -> int | None:
     """The number that stands for these texts: 64 bits of their hash, nothing where nothing is said."""
     joined = b"\n".join(said)

@@ -39,7 +39,7 @@ class Words:
         new: dict[int, list[bytes]] = {}
         found = [
             (
-                self._key([narrative.encode()], new) if narrative else None,
+                self._key([words.escaped(narrative)], new) if narrative else None,
                 self._key(words.texts(body), new) if body else None,
             )
             for narrative, body in said
