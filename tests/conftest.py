@@ -25,6 +25,7 @@ from psycopg.conninfo import make_conninfo
 from fhir_server.store.database import Database, check
 from fhir_server.store.embedded import EmbeddedPostgres
 from fhir_server.store.migrate import migrate
+from tests.skips import pytest_sessionfinish as pytest_sessionfinish
 
 ROOT = Path(__file__).parent.parent
 MIGRATIONS: list[Traversable] = [
