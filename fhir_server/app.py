@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Route
 from fhir_server.access.actor import Actor
 from fhir_server.access.decide import decide
 from fhir_server.access.purpose import Purpose
-from fhir_server.interactions.capabilities import VERSION
+from fhir_server.interactions.about import VERSION
 from fhir_server.interactions.context import Context, Service
 from fhir_server.operations.publish import publish
 from fhir_server.r4.outcome import FhirError, Problem

@@ -124,10 +124,8 @@ def open_service(
         enforce_references=settings.references == "enforce",
     )
     service = Service(settings, database, known, writer, _cursor_key(database))
-    service.library, service.catalog = (
-        Library(profiles),
-        Catalog(value_sets, code_systems, LoadedSystems(database)),
-    )
+    service.library = Library(profiles)
+    service.catalog = Catalog(value_sets, code_systems, LoadedSystems(database))
     service.sets = KnownSets(service.catalog)
     service.codes_of = CatalogCodes(service.catalog, value_sets.by_id)
     service.maps = ConceptMaps(_map_shelf(service))

@@ -15,7 +15,7 @@ from ai_layer.drafts.checks import Check, blocking, reference
 from ai_layer.drafts.checks.reading import elements, part, target
 from ai_layer.recorded import as_system, occasion
 from fhir_server.access import audit, provenance
-from fhir_server.interactions.capabilities import VERSION
+from fhir_server.interactions.about import VERSION
 from fhir_server.interactions.context import Context
 from fhir_server.interactions.create import create
 from fhir_server.interactions.update import update

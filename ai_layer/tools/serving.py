@@ -29,7 +29,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from ai_layer.tools.table import TOOLS, carry_out
-from fhir_server.interactions.capabilities import VERSION
+from fhir_server.interactions.about import VERSION
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.rest.endpoint import Endpoint, incoming_of

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fhir_server.interactions.about import about
 from fhir_server.interactions.context import Context, Result
 from fhir_server.interactions.terminology_capabilities import terminology_capabilities
 from fhir_server.r4 import json
@@ -18,9 +19,7 @@ from fhir_server.search.conditions import MODIFIERS
 from fhir_server.search.named import QUERIES
 from fhir_server.search.parameters import Parameter
 from fhir_server.store import packages
-from fhir_server.store.write import instant
 
-VERSION = "0.1.0"
 TYPE_INTERACTIONS = (
     "read",
     "vread",
@@ -47,7 +46,7 @@ Json = dict[str, Any]
 def capabilities(context: Context, mode: str = "") -> Result:
     """The CapabilityStatement; modes `full` and `normative` are the same here. `terminology` is another resource."""
     if mode == "terminology":
-        return Result(200, json.encode(terminology_capabilities(context, VERSION)))
+        return Result(200, json.encode(terminology_capabilities(context)))
     if mode not in ("", "full", "normative"):
         raise FhirError(Problem.NOT_SUPPORTED, "mode: this server answers full, normative and terminology.")
     return Result(200, json.encode(_statement(context)))
@@ -57,16 +56,7 @@ def _statement(context: Context) -> Json:
     return {
         "resourceType": "CapabilityStatement",
         "id": "chartline",
-        "url": f"{context.base}/metadata",
-        "version": VERSION,
-        "name": "Chartline",
-        "title": "Chartline FHIR R4 server",
-        "status": "active",
-        "date": instant(context.service.started),
-        "publisher": "Chartline",
-        "kind": "instance",
-        "software": {"name": "Chartline", "version": VERSION},
-        "implementation": {"description": "Chartline", "url": context.base},
+        **about(context, "metadata", "Chartline", "Chartline FHIR R4 server"),
         "fhirVersion": "4.0.1",
         "format": [
             "application/fhir+json",

@@ -7,28 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from fhir_server.interactions.about import about
 from fhir_server.interactions.context import Context
-from fhir_server.store.write import instant
+from terminology.codes import forms
 
 Json = dict[str, Any]
 
 
-def terminology_capabilities(context: Context, version: str) -> Json:
-    """The resource; `version` is that of the server."""
+def terminology_capabilities(context: Context) -> Json:
+    """The resource."""
     expand = context.service.operations.find("expand", "ValueSet", instance=False)
     return {
         "resourceType": "TerminologyCapabilities",
         "id": "chartline-terminology",
-        "url": f"{context.base}/metadata?mode=terminology",
-        "version": version,
-        "name": "ChartlineTerminology",
-        "title": "Chartline FHIR R4 terminology service",
-        "status": "active",
-        "date": instant(context.service.started),
-        "publisher": "Chartline",
-        "kind": "instance",
-        "software": {"name": "Chartline", "version": version},
-        "implementation": {"description": "Chartline", "url": context.base},
+        **about(
+            context, "metadata?mode=terminology", "ChartlineTerminology", "Chartline FHIR R4 terminology"
+        ),
         "codeSystem": [
             _system(url, versions) for url, versions in sorted(context.service.catalog.systems().items())
         ],
@@ -49,7 +43,7 @@ def terminology_capabilities(context: Context, version: str) -> Json:
 def _system(url: str, versions: list[str]) -> Json:
     """Versions with the latest first, which counts where none is named."""
     rows = [{"code": version, "isDefault": number == 0} for number, version in enumerate(versions)]
-    return {"uri": url, **({"version": rows} if rows else {}), "subsumption": True}
+    return {"uri": url, **({"version": rows} if rows else {}), "subsumption": url not in forms.SYSTEMS}
 
 
 def _parameters(expand: Any) -> list[Json]:

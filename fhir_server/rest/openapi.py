@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from fhir_server.interactions.capabilities import VERSION
+from fhir_server.interactions.about import VERSION
 from fhir_server.interactions.context import Service
 from fhir_server.interactions.entries import METHODS
 from fhir_server.r4.definitions import RESOURCE_TYPES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from fhir_server.commands.load import load
 from fhir_server.commands.serve import _prepare
 from fhir_server.ingest import Ingested
 from fhir_server.interactions.capabilities import capabilities
-from fhir_server.interactions.context import Context, Service
+from fhir_server.interactions.context import Context
 from fhir_server.interactions.create import create
 from fhir_server.interactions.patch import patch
 from fhir_server.interactions.search import search
@@ -25,27 +24,13 @@ from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.settings import ConfigurationError, Settings
 from fhir_server.store import packages as store
-from tests.service import context_of, ids, service_on
+from tests.service import ids, service_on
 from tests.store.making import DEFINITIONS, MANIFEST, definitions, package, structure
 
 Json = dict[str, Any]
 WARD = "http://example.org/StructureDefinition/ward-patient"
 PATIENT: Json = yaml.safe_load((DEFINITIONS.parent / "bases.yaml").read_text())["patient"]
 GENDERLESS = {name: value for name, value in PATIENT.items() if name != "gender"}
-
-
-@pytest.fixture
-def service(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """A server that looks for new definitions at every question."""
-    monkeypatch.setattr(store, "CHECKED_EVERY", 0)
-    made = service_on(dsn)
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def context(service: Service) -> Context:
-    return context_of(service)
 
 
 @pytest.fixture
