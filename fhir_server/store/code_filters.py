@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from psycopg import sql
 
+from fhir_server.store.code_releases import searched
 from terminology.codes.concept import CannotTell, Filter
 from terminology.codes.ecl import filter_of
-from terminology.codes.filters import OF_CODE, TEXT, listed, pattern_of, words
+from terminology.codes.filters import OF_CODE, TEXT, listed, pattern_of
 from terminology.coding import LOINC, SNOMED
 
 _BELOW = sql.SQL("""c.code IN (
@@ -99,7 +100,7 @@ def _in(scope: Scope, each: Filter) -> Condition:
 
 
 def _regex(scope: Scope, each: Filter) -> Condition:
-    """As every search of R4's servers: the whole value has to match. Postgres carries it out, within the time of a statement."""
+    """The whole value has to match. Postgres carries it out, within the time of a statement, by its own grammar of patterns."""
     pattern = pattern_of(each.value).pattern
     had = _values(scope, each.property)
     text = sql.SQL("EXISTS (SELECT FROM unnest({}) v WHERE v ~ %s)").format(had.text)
@@ -159,7 +160,7 @@ def _not(make: Make) -> Make:
 
 def _says(scope: Scope, each: Filter) -> Condition:
     """May let more pass than `says` does."""
-    wanted = " & ".join(f"'{word}':*" for word in words(each.value))
+    wanted = " & ".join(f"'{word}':*" for word in searched(each.value))
     if not wanted:
         return _ALL
     text = sql.SQL("(c.words @@ %s::tsquery OR c.code = %s)")

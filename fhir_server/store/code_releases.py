@@ -10,13 +10,17 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, DataError
+from psycopg.errors import ProgramLimitExceeded
 
+from mappings.releases.lines import NotReadable
 from mappings.releases.pieces import DEFINITION, Code, Edge, Fact, Head, Name, Piece, as_property
 from terminology.codes.filters import words
 
 BATCH = 50_000
 """Pieces that are in memory at a time."""
+LONGEST_WORD = 200
+"""Letters of a word that count in a search by words."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _STAGES = """
@@ -40,7 +44,7 @@ INSERT INTO code_concept
 SELECT %(release)s, c.code, c.position, coalesce(n.display, c.code), coalesce(f.definition, ''), c.is_inactive,
     coalesce(e.parents, '{}'), coalesce(n.designations, '[]'), coalesce(f.properties, '[]'),
     coalesce(f.facts, '{}'), coalesce(n.words, '')
-FROM (SELECT code, min(position) AS position, bool_and(is_inactive) AS is_inactive FROM stage_code GROUP BY code) c
+FROM (SELECT code, min(position) AS position, coalesce(bool_and(is_inactive), false) AS is_inactive FROM stage_code GROUP BY code) c
 LEFT JOIN (
     SELECT code, (array_agg(value ORDER BY rank, value))[1] AS display,
         jsonb_agg(designation::jsonb ORDER BY rank, value) FILTER (WHERE designation <> '') AS designations,
@@ -89,8 +93,23 @@ def store(
 ) -> int:
     """Put the release in place of the same version, with `replace` of every other of its edition too; how many concepts it has.
 
-    `told` is called with the number of pieces so far.
+    `told` is called with the number of pieces so far. Raises NotReadable for what no table takes: a code of thousands of letters, say.
     """
+    try:
+        return _store(connection, head, digest, pieces, now, told, replace)
+    except (DataError, ProgramLimitExceeded) as error:
+        raise NotReadable(f"The database does not take it: {error.diag.message_primary}.") from None
+
+
+def _store(
+    connection: Connection[Any],
+    head: Head,
+    digest: str,
+    pieces: Iterable[Piece],
+    now: datetime,
+    told: Callable[[int], object],
+    replace: bool,
+) -> int:
     connection.execute(_LOCK, (f"code_release {head.url}",))
     connection.execute(_STAGES)
     _stage(connection, head, pieces, told)
@@ -155,13 +174,18 @@ def _rows(head: Head, pieces: Iterable[Piece], start: int) -> Iterator[Sequence[
             case Code():
                 yield piece.code, number, piece.is_inactive
             case Name():
-                yield piece.code, piece.rank, piece.value, piece.designation, " ".join(words(piece.value))
+                yield piece.code, piece.rank, piece.value, piece.designation, " ".join(searched(piece.value))
             case Edge():
                 yield piece
             case Fact(kind=kind) if kind == DEFINITION:
                 yield piece.code, "", "", piece.value
             case Fact():
                 yield piece.code, fact_of(head, piece.property, piece.value), as_property(piece), ""
+
+
+def searched(text: str) -> list[str]:
+    """The words by which a text is found: Postgres takes none of more than 2,046 bytes."""
+    return [word[:LONGEST_WORD] for word in words(text)]
 
 
 def fact_of(head: Head, name: str, value: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, LiteralString
 
 from psycopg import sql
+from psycopg.errors import InvalidRegularExpression
 
 from fhir_server.store import packages
 from fhir_server.store.code_filters import Condition, Scope, condition
@@ -110,11 +111,16 @@ class LoadedSystem:
             if key in self._kept:
                 return list(self._kept[key])
         found = self._select(filters, None, at_most)
+        if len(found) < MOST_KEPT:
+            self._keep(key, found)
+        return list(found)
+
+    def _keep(self, key: tuple[tuple[Filter, ...], int], found: list[Concept]) -> None:
+        """In place of the oldest, as far as there has to be room; an empty answer counts too."""
         with self._lock:
             self._kept[key] = found
-            while sum(map(len, self._kept.values())) > MOST_KEPT:
+            while sum(len(kept) + 1 for kept in self._kept.values()) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
-        return list(found)
 
     def _select(self, filters: Sequence[Filter], only: str | None, at_most: int) -> list[Concept]:
         scope = Scope(
@@ -147,7 +153,10 @@ class LoadedSystem:
 
     def _rows(self, statement: LiteralString | sql.Composed, values: Any) -> list[tuple[Any, ...]]:
         with self._database.apart() as connection:
-            return connection.execute(statement, values).fetchall()
+            try:
+                return connection.execute(statement, values).fetchall()
+            except InvalidRegularExpression:
+                raise CannotTell("invalid", "A filter's regular expression is not well-formed.") from None
 
 
 def _concept(row: tuple[Any, ...]) -> Concept:

@@ -1,6 +1,7 @@
 """Folders and .zip files -> releases: which code system each is, and the file for each part of it.
 
-A publisher's .zip is read as it is. A folder is one release of a system at the nearest folder that holds all of it.
+A publisher's .zip is read as it is. Files that lie apart are of one release where their folders meet (https://loinc.org/downloads/,
+https://docs.snomed.org/snomed-ct-specifications/snomed-ct-release-file-specification).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import partial
 from hashlib import sha256
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from mappings.releases.lines import Table
 
@@ -44,9 +45,9 @@ PARTS: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         "sources": re.compile(r"RXNSAB\.RRF"),
     },
 }
-"""Kind of release -> the names of its files by part. Of RxNorm's `prescribe` folder, see _outer."""
+"""Kind of release -> the names of its files by part."""
 CORE = {"loinc": ("table",), "snomed": ("concepts", "descriptions", "relationships"), "rxnorm": ("concepts",)}
-"""The parts without which there is nothing to load."""
+"""The parts without which there is nothing to load; the first comes once in each release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Release:
 def is_of_release(path: Path) -> bool:
     """Whether the file belongs to a release, and to nothing else."""
     if path.suffix == ".zip" and path.is_file():
-        return next(_members(path), None) is not None
+        return any(each.is_telling for each in _members(path))
     return part_of(path.name) is not None
 
 
@@ -95,43 +96,89 @@ def part_of(name: str) -> tuple[str, str] | None:
 
 
 def releases(paths: Iterable[Path]) -> list[Release]:
-    """The releases among files and folders, one of a kind under each path."""
-    found: dict[tuple[str, Path], Release] = {}
+    """The releases among files and folders. Where a folder holds several of a kind, each file goes with the nearest."""
+    found: list[Release] = []
     for path in paths:
-        for kind, part, at, table in _tables(path):
-            release = found.setdefault((kind, at), Release(kind, at))
-            release.parts.setdefault(part, []).append(table)
-    return list(found.values())
+        archives: dict[Path, list[_Found]] = {}
+        for each in _found(path):
+            archives.setdefault(each.holder, []).append(each)
+        for members in archives.values():
+            for kind in PARTS:
+                found += _grouped([each for each in members if each.kind == kind])
+    return found
 
 
-def _tables(path: Path) -> Iterator[tuple[str, str, Path, Table]]:
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    outer: dict[str, int] = {}
-    for file in sorted(files, key=lambda file: len(file.parts)):
-        if found := part_of(file.name):
-            kind, part = found
-            if file.is_file() and _outer(kind, part, len(file.parts), outer):
-                yield kind, part, path, Table(file.name, partial(_open_file, file))
-        elif file.suffix == ".zip" and file.is_file():
-            yield from ((kind, part, file, table) for kind, part, table in _members(file))
+class _Found(NamedTuple):
+    """A file that is part of a release: the archive or folder that was given, and the names of the folders within."""
+
+    kind: str
+    part: str
+    holder: Path
+    folders: tuple[str, ...]
+    table: Table
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether its name is no common one."""
+        return (self.kind, self.part) not in _COMMON
 
 
-def _members(path: Path) -> Iterator[tuple[str, str, Table]]:
+_COMMON = {("loinc", "answers"), ("loinc", "parts"), ("loinc", "consumer")}
+
+
+def _grouped(files: Sequence[_Found]) -> Iterator[Release]:
+    """A release for each file of the part that comes once in each; of what has no such file, one that says what it lacks."""
+    if not any(each.is_telling for each in files):
+        return
+    heads = [each for each in files if each.part == CORE[each.kind][0]]
+    homes = list(dict.fromkeys(each.folders for each in heads)) or [files[0].folders]
+    groups: dict[tuple[str, ...], list[_Found]] = {home: [] for home in homes}
+    for each in files:
+        groups[max(homes, key=partial(_shared, each.folders))].append(each)
+    for members in groups.values():
+        common = list(members[0].folders)
+        for each in members:
+            del common[_shared(each.folders, common) :]
+        release = Release(members[0].kind, members[0].holder.joinpath(*common))
+        for each in members:
+            release.parts.setdefault(each.part, []).append(each.table)
+        yield release
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many folders two paths have in common from their start."""
+    return next(
+        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+def _found(path: Path) -> Iterator[_Found]:
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if not file.is_file():
+            continue
+        if file.suffix == ".zip":
+            yield from _members(file)
+        elif found := part_of(file.name):
+            home = path if path.is_dir() else path.parent
+            folders = file.relative_to(home).parts[:-1]
+            if _SUBSET not in folders:
+                yield _Found(*found, home, folders, Table(file.name, partial(_open_file, file)))
+
+
+def _members(path: Path) -> Iterator[_Found]:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = sorted(archive.namelist(), key=lambda name: (name.count("/"), name))
+            names = sorted(archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return
-    outer: dict[str, int] = {}
     for name in names:
-        base = name.rpartition("/")[2]
-        if (found := part_of(base)) and _outer(*found, name.count("/"), outer):
-            yield *found, Table(base, partial(_open_member, path, name))
+        *folders, base = name.split("/")
+        if (found := part_of(base)) and _SUBSET not in folders:
+            yield _Found(*found, path, tuple(folders), Table(base, partial(_open_member, path, name)))
 
 
-def _outer(kind: str, part: str, depth: int, seen: dict[str, int]) -> bool:
-    """Of RxNorm's files only the outermost of a name: the folder `prescribe` holds the same names for a subset."""
-    return kind != "rxnorm" or seen.setdefault(part, depth) == depth
+_SUBSET = "prescribe"
+"""A folder in RxNorm's releases that holds the same names again, for a part of the codes."""
 
 
 class _Member(BufferedReader):

@@ -36,10 +36,10 @@ class Head:
 
 
 class Code(NamedTuple):
-    """A concept; one that comes twice counts once."""
+    """A concept; one that comes twice counts once. `is_inactive` None: this file does not say."""
 
     code: str
-    is_inactive: bool = False
+    is_inactive: bool | None = None
 
 
 class Name(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +16,15 @@ from fhir_server.ingest import Ingested
 from fhir_server.interactions.context import Context, Service
 from fhir_server.r4.validate import validate
 from fhir_server.releases import load_releases
-from fhir_server.store import packages
 from mappings.files import read
 from mappings.releases.files import releases
 from mappings.releases.lines import MOST_TOLD
 from terminology.coding import LOINC, RXNORM, SNOMED
 from tests import releases as made
 from tests.releases import CLINICAL_FINDING, DIABETES, DISEASE, OLD, REFSET, TYPE_2
-from tests.service import context_of, service_on
 
 EDITION = f"{SNOMED}/900000000000207008"
 Asked = dict[str, str]
-
-
-@pytest.fixture
-def service(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """A server that looks for new releases at every question."""
-    monkeypatch.setattr(packages, "CHECKED_EVERY", 0)
-    made = service_on(dsn, auth="off")
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def context(service: Service) -> Context:
-    return context_of(service)
 
 
 @pytest.fixture
@@ -352,6 +338,80 @@ def test_an_archive_that_ends_too_early_leaves_nothing_behind(
     (found,) = loaded(context, archive)
     assert found.status == "failed"
     assert lookup(client, LOINC, "2345-7").get("version") is None
+
+
+def test_releases_in_one_folder_are_told_apart(context: Context, client: TestClient, tmp_path: Path) -> None:
+    made.loinc(tmp_path, name="Loinc_2.77")
+    made.loinc(tmp_path, made.LOINC_ROWS[:1], name="Loinc_2.78")
+    made.zipped(made.loinc(tmp_path / "other", name="Loinc_2.76"))
+    made.snomed(tmp_path)
+    made.rxnorm(tmp_path)
+    told = [said(found)[0].rpartition(":")[0] for found in loaded(context, tmp_path)]
+    assert sorted(told) == [
+        "LOINC 2.76",
+        "LOINC 2.76",
+        "LOINC 2.77",
+        "LOINC 2.78",
+        "RxNorm 01052026",
+        f"SNOMED CT {EDITION}/version/20260101",
+    ]
+    assert "refused" in lookup(client, LOINC, "4548-4")
+    assert lookup(client, LOINC, "4548-4", version="2.77")["version"] == "2.77"
+
+
+def test_an_archive_of_resources_is_no_release_for_a_file_of_a_common_name(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("Part.csv", "a,b")
+        archive.writestr("patient.json", '{"resourceType": "Patient"}')
+    assert releases([path]) == []
+    assert [source.name.rpartition("/")[2] for source in read([path])] == ["Part.csv", "patient.json"]
+
+
+def test_a_deprecated_code_stays_inactive_wherever_else_it_stands(
+    context: Context, client: TestClient, tmp_path: Path
+) -> None:
+    root = made.loinc(tmp_path)
+    (file,) = root.rglob("ComponentHierarchyBySystem.csv")
+    file.write_text(file.read_text() + '"","1","LP14635-4","10331-7","Rh"\n')
+    loaded(context, root)
+    assert lookup(client, LOINC, "10331-7")["property"]["inactive"] == [True]
+
+
+def test_a_pattern_that_postgres_does_not_take_is_refused_and_no_error(
+    context: Context, client: TestClient, tmp_path: Path
+) -> None:
+    loaded(context, made.snomed(tmp_path))
+    include = [{"system": SNOMED, "filter": [{"property": "display", "op": "regex", "value": "a{300}"}]}]
+    body = {
+        "resourceType": "ValueSet",
+        "status": "active",
+        "url": "http://example.org/many",
+        "compose": {"include": include},
+    }
+    assert client.put("/fhir/ValueSet/many", json=body | {"id": "many"}).status_code == 201
+    answer = client.get("/fhir/ValueSet/$expand", params={"url": "http://example.org/many"})
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (422, "invalid")
+
+
+def test_words_and_codes_of_any_length_are_answered(
+    context: Context, client: TestClient, tmp_path: Path
+) -> None:
+    long = "sugar" * 600
+    loaded(context, made.loinc(tmp_path, [(*made.LOINC_ROWS[0][:-1], long)]))
+    assert codes(client, "http://loinc.org/vs", filter=long) == ["2345-7"]
+    assert codes(client, "http://loinc.org/vs", filter=long[:-1] + "x") == []
+    assert "has no code" in lookup(client, LOINC, "x" * 4000)["refused"]
+
+
+def test_what_no_table_takes_fails_the_release_and_leaves_nothing(
+    context: Context, client: TestClient, tmp_path: Path
+) -> None:
+    noise = "".join(sha256(str(n).encode()).hexdigest() for n in range(200))
+    (found,) = loaded(context, made.loinc(tmp_path, [(noise, *made.LOINC_ROWS[0][1:])]))
+    assert found.status == "failed"
+    assert "The database does not take it" in said(found)[0]
+    assert lookup(client, LOINC, "LP14635-4").get("version") is None
 
 
 def test_files_of_a_release_are_no_sources_of_resources(tmp_path: Path) -> None:
