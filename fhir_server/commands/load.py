@@ -40,7 +40,7 @@ from mappings.source import Source
 WAITING = 8
 """Sources that may wait for a worker, so that a folder of any size is read as it is loaded."""
 _SHOWN = 12
-"""Lines on a release that are shown; all of them are in the report."""
+"""Lines on a package or a release that are shown; all of them are in the report."""
 Line = tuple[Ingested, float]
 
 
@@ -72,8 +72,9 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
             task = progress.add_task("Loading", total=None, count=0)
             total, failed = 0, 0
             for found, seconds in chain(
-                _releases(arguments, settings, dsn, distribution, progress),
-                load(arguments.paths, settings, dsn, distribution, arguments.jobs),
+                _told(progress, _releases(arguments, settings, dsn, distribution, progress)),
+                _told(progress, _packages(arguments.paths, settings, dsn, distribution)),
+                _sources(arguments.paths, settings, dsn, distribution, arguments.jobs),
             ):
                 total += found.resources
                 failed += found.status == "failed"
@@ -88,9 +89,16 @@ def run(arguments: argparse.Namespace, settings: Settings, distribution: Distrib
 def load(
     paths: Iterable[Path], settings: Settings, dsn: str, distribution: Distribution, jobs: int = 1
 ) -> Iterator[Line]:
-    """What came of each source, as it comes: packages first; a wave is loaded to its end before the next one starts."""
+    """What came of each source, as it comes, and of packages before them."""
     paths = list(paths)
     yield from _packages(paths, settings, dsn, distribution)
+    yield from _sources(paths, settings, dsn, distribution, jobs)
+
+
+def _sources(
+    paths: Iterable[Path], settings: Settings, dsn: str, distribution: Distribution, jobs: int
+) -> Iterator[Line]:
+    """A wave is loaded to its end before the next one starts."""
     sources = order(files.read(paths))
     if jobs <= 1:
         _open(settings, dsn, distribution)
@@ -147,8 +155,6 @@ def _releases(
     try:
         started = time.monotonic()
         for loaded in load_releases(system_context(service), found, told=told, replace=arguments.replace):
-            for issue in loaded.issues[:_SHOWN]:
-                progress.console.print(f"{loaded.file}: {issue['diagnostics']}", markup=False)
             seconds, started = time.monotonic() - started, time.monotonic()
             yield loaded, seconds
     finally:
@@ -193,11 +199,23 @@ def _line(found: Ingested, seconds: float) -> bytes:
     return json.encode(row) + b"\n"
 
 
+def _told(progress: Progress, lines: Iterable[Line]) -> Iterator[Line]:
+    """What a package or a release has to say, shown as it comes; what fails is shown like any source."""
+    for found, seconds in lines:
+        for issue in found.issues[:_SHOWN] if found.status != "failed" else ():
+            progress.console.print(f"{found.file}: {issue['diagnostics']}", markup=False, soft_wrap=True)
+        if len(found.issues) > _SHOWN:
+            progress.console.print(f"{found.file}: {len(found.issues) - _SHOWN} more lines, see --report")
+        yield found, seconds
+
+
 def _show(progress: Progress, task: TaskID, found: Ingested, total: int) -> None:
     if found.status == "failed":
         first = found.issues[0]
         progress.console.print(
-            f"failed: {found.file}: {first.get('diagnostics')} {first.get('expression', '')}", markup=False
+            f"failed: {found.file}: {first.get('diagnostics')} {first.get('expression', '')}",
+            markup=False,
+            soft_wrap=True,
         )
     progress.update(task, advance=1, count=total)
 

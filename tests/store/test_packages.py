@@ -24,6 +24,7 @@ from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.profiles.levels import Levels
 from fhir_server.settings import ConfigurationError, Settings
 from fhir_server.store import packages as store
+from tests.releases import snomed, zipped
 from tests.service import ids, service_on
 from tests.store.making import DEFINITIONS, MANIFEST, definitions, package, structure
 
@@ -343,6 +344,22 @@ def test_load_takes_packages_first_and_reports_what_breaks_a_profile(dsn: str, w
     assert [(i["severity"], i["expression"]) for i in found[1].issues] == [
         ("warning", ["Bundle.entry[0].resource.gender"])
     ]
+
+
+def test_the_command_says_what_a_package_or_a_release_lacks(
+    dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    package(folder / "needy.tgz", definitions(), {**MANIFEST, "dependencies": {"hl7.fhir.none": "1.0.0"}})
+    zipped(snomed(folder, more=["a broken line"]))
+    report = tmp_path / "report"
+    assert main(["load", str(folder), "--dsn", dsn, "--jobs", "1", "--report", str(report)]) == 0
+    said = capsys.readouterr().err
+    assert "needy.tgz: It needs hl7.fhir.none 1.0.0, which is not loaded." in said
+    assert "Left out: sct2_Description_Snapshot-en_INT_20260101.txt line 20: 1 columns instead of 9." in said
+    lines = [json.decode_object(line) for line in report.read_bytes().splitlines()]
+    assert [line["status"] for line in lines] == ["loaded", "unchanged", "loaded"]
 
 
 def test_a_package_that_cannot_be_loaded_fails_the_command(dsn: str, tmp_path: Path) -> None:
