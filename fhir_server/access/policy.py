@@ -111,6 +111,7 @@ OPERATIONS: dict[str, tuple[frozenset[Role], str]] = {
     "$ask": (CARE, "r"),
     "$retrieve": (CARE, "s"),
     "$explain": (CARE, "r"),
+    "$assist": (CARE, "r"),
     "$draft-refill": (CARE, "r"),
     "$draft-appointment": (CARE, "r"),
     "$draft-cancellation": (CARE, "r"),
@@ -123,9 +124,7 @@ OPERATIONS: dict[str, tuple[frozenset[Role], str]] = {
     "$break-glass": (frozenset({Role.CLINICIAN}), ""),
     "$everything": (ANYBODY, "s"),
     "$lastn": (ANYBODY, "s"),
-    "$stats": (ANYBODY, "s"),
     "$document": (CARE, "r"),
-    "$match": (frozenset({Role.SYSTEM, Role.CLINICIAN, Role.STAFF}), "s"),
     "$validate": (ANYBODY, ""),
     "$convert": (ANYBODY, ""),
     "$meta": (ANYBODY, "r"),
@@ -138,6 +137,6 @@ OPERATIONS: dict[str, tuple[frozenset[Role], str]] = {
     "$subsumes": (ANYBODY, ""),
     "$translate": (ANYBODY, ""),
     "$expand": (ANYBODY, ""),
-    "$export": (frozenset({Role.SYSTEM}), "s"),
+    "$closure": (frozenset({Role.SYSTEM, Role.CLINICIAN}), ""),
 }
-"""Who may call an operation, and the letter on its resource type; "" asks for no scope. Others are for the role system."""
+"""Who may call an operation, and the letter on its resource type; "" asks for no scope. One without a row is for the role system."""

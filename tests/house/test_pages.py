@@ -9,11 +9,14 @@ import mappings
 import terminology
 from ai_layer import operations as assistant
 from ai_layer.drafts import operations as drafts
+from ai_layer.tools import operations as tools
 from fhir_server import interactions, service
+from fhir_server.access.policy import OPERATIONS
 from fhir_server.r4.outcome import Problem
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
+ALL = (*service.OPERATIONS, *assistant.OPERATIONS, *drafts.OPERATIONS, *tools.OPERATIONS)
 
 
 def test_the_packages_with_common_names_are_ours() -> None:
@@ -23,10 +26,14 @@ def test_the_packages_with_common_names_are_ours() -> None:
 
 def test_each_operation_has_its_section() -> None:
     page = (DOCS / "operations.md").read_text()
-    for operation in (*service.OPERATIONS, *assistant.OPERATIONS, *drafts.OPERATIONS):
+    for operation in ALL:
         assert f"## `${operation.code}`" in page
         for parameter in operation.parameters:
             assert f"`{parameter.name}`" in page, f"${operation.code}: {parameter.name}"
+
+
+def test_each_operation_says_who_may_call_it() -> None:
+    assert {f"${operation.code}" for operation in ALL} == set(OPERATIONS)
 
 
 def test_each_problem_has_its_row() -> None:

@@ -5,9 +5,11 @@ The guards are those of the tools; an emergency ends everything else.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
@@ -15,10 +17,13 @@ from langchain_core.runnables import Runnable
 from ai_layer.tools.agent import assist
 from ai_layer.tools.planning import MOST_STEPS, plan
 from ai_layer.tools.toolkit import tools
+from fhir_server.access.actor import Role
+from fhir_server.app import create_app
 from fhir_server.interactions.context import Context
 from fhir_server.interactions.search import search
 from fhir_server.operations.registry import OperationRequest
 from fhir_server.r4 import json
+from fhir_server.rest.auth import issue_token
 from tests.ai.tools.conftest import free_times
 from tests.service import put
 
@@ -120,6 +125,27 @@ def test_the_operation_answers_with_the_steps(context: Context) -> None:
     parts = {part["name"]: part for part in step["part"]}
     assert parts["tool"]["valueCode"] == "explain"
     assert parts["citation"]["valueReference"]["reference"] == "Observation/chol/_history/1"
+
+
+def test_patients_and_clinicians_may_ask_over_http_and_each_reaches_only_their_own(context: Context) -> None:
+    context.service.settings = replace(context.service.settings, auth="smart")
+    given = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "request", "valueString": "my cholesterol?"}],
+    }
+    with TestClient(create_app(context.service), base_url="http://127.0.0.1") as client:
+
+        def ask(role: Role, patient: str, of: str) -> tuple[int, str]:
+            head = {"authorization": f"Bearer {issue_token(context.service, role, patient, '')}"}
+            answer = client.post(f"/fhir/Patient/{of}/$assist", json=given, headers=head)
+            return answer.status_code, answer.text
+
+        assert "231.5 mg/dL" in ask(Role.PATIENT, "ann", "ann")[1]
+        assert "231.5 mg/dL" in ask(Role.CLINICIAN, "", "ann")[1]
+        (status, other), (none, nobody) = ask(Role.PATIENT, "bob", "ann"), ask(Role.PATIENT, "bob", "nobody")
+        assert "231.5" not in other
+        assert (status, other.replace("ann", "nobody")) == (none, nobody)
+        assert ask(Role.STAFF, "", "ann")[0] == 403
 
 
 def _found(context: Context, resource_type: str, **asked: str) -> list[Json]:
