@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/xml.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
@@ -18,6 +19,8 @@ from fhir_server.r4.outcome import FhirError, Problem
 from fhir_server.r4.primitives import PRIMITIVES
 
 FHIR = "http://hl7.org/fhir"
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML document may hold: https://www.w3.org/TR/xml/#charsets. An error may repeat them out of an address."""
 
 
 def to_xml(resource: dict[str, Any]) -> bytes:
@@ -88,9 +91,11 @@ def _attribute(name: str, value: Any, place: str) -> str:
 
 
 def _text(value: Any, place: str) -> str:
+    if isinstance(value, str):
+        return _NO_XML.sub("\ufffd", value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (str, int, Decimal, float)):
+    if isinstance(value, (int, Decimal, float)):
         return str(value)
     raise FhirError(Problem.INVALID, "A value is a text, a number, true or false.", place)
 

@@ -6,10 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
 
 from fhir_server.r4 import json
 from fhir_server.r4.outcome import FhirError, Problem
-from fhir_server.r4.xml import from_xml, to_xml
+from fhir_server.r4.xml import from_xml, indented, to_xml
 
 DIV = '<div xmlns="http://www.w3.org/1999/xhtml">%s</div>'
 
@@ -209,3 +212,16 @@ def test_does_not_write(resource: dict[str, Any], place: str) -> None:
     with pytest.raises(FhirError) as caught:
         to_xml(resource)
     assert (caught.value.problem, caught.value.issues[0].expression) == (Problem.INVALID, place)
+
+
+@given(st.text(st.characters(exclude_categories=[]), min_size=1))
+def test_whatever_an_error_repeats_is_well_formed_xml_with_the_same_letters(text: str) -> None:
+    """An address may hold any character; XML may not: https://www.w3.org/TR/xml/#charsets"""
+    outcome = {
+        "resourceType": "OperationOutcome",
+        "issue": [{"severity": "error", "code": "invalid", "diagnostics": text}],
+    }
+    body = to_xml(outcome)
+    told = etree.fromstring(indented(body)).find(".//{*}diagnostics").get("value")
+    assert len(told) == len(text)
+    assert all(after in (before, "\ufffd") for before, after in zip(text, told, strict=True))
